@@ -1,0 +1,55 @@
+# Everything a newcomer needs: `make demo` and `make test`. See README.md.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# On Linux PyPI's torch brings CUDA along (several GB); the CPU build has an index of its own. It is asked first and
+# once; where it cannot be reached, pip's other sources decide.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+export KNOWLEDGE_HOME  ?= $(CURDIR)/.knowledge
+export KNOWLEDGE_INBOX ?= $(CURDIR)/examples/inbox
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev test lint format bench clean
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## create .venv with the pinned dependencies
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make install PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25"
+	$(BIN)/python -m pip install --quiet --no-deps --retries 0 --timeout 15 -c constraints.txt \
+		$(if $(filter Linux,$(shell uname -s)),--extra-index-url $(TORCH_INDEX)) torch
+	$(BIN)/python -m pip install --quiet --no-build-isolation hatchling editables -c constraints.txt
+	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[pipeline,dev]'
+	@touch $(STAMP)
+
+demo: install ## ingest examples/inbox and ask it questions
+	@$(BIN)/knowledge demo
+
+dev: install ## Dagster UI on http://localhost:3000 with sensor, daemon and database running
+	@$(BIN)/knowledge dev
+
+test: install lint ## lint, types, tests
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## the ingest benchmark
+	$(BIN)/python -m benchmarks.ingest
+
+clean: ## remove the data of the demo (not .venv)
+	rm -rf .knowledge .tmp

@@ -1,0 +1,65 @@
+"""`bronze/source_files`: everything the inbox ever held, as an append-only log of what changed."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from assets.contract import PARTITION, SHA256, UUID, Between, Column, Contract, LengthBetween, OneOf
+from retrieval.principal import CLEARANCES
+
+CONTENT: Final = "content"
+ACCESS: Final = "access"
+REMOVED: Final = "removed"
+KINDS = (CONTENT, ACCESS, REMOVED)
+
+SOURCE_FILES = Contract(
+    name="bronze/source_files",
+    doc="One row for each thing that happened to a file of the inbox. The latest row of a document is its state.",
+    key=("document_id", "event"),
+    columns=(
+        *PARTITION,
+        Column("document_id", pa.string(), "UUIDv5 of the path relative to the inbox.", rule=UUID),
+        Column("event", pa.int32(), "1, 2, 3 … for each document: the order of its rows.", rule=Between(1)),
+        Column(
+            "kind",
+            pa.string(),
+            "`content`: bytes (or what decides how they are read) are new; `access`: only roles, clearance or"
+            " time to live changed; `removed`: the file is gone.",
+            rule=OneOf(KINDS),
+        ),
+        Column("version", pa.int32(), "1, 2, 3 … for each change of the bytes.", rule=Between(1)),
+        Column("path", pa.string(), "Path relative to the inbox, `/` as separator, NFC.", rule=LengthBetween(1, 4096)),
+        Column("sha256", pa.string(), "SHA-256 of the bytes; that of no bytes for files not loaded.", rule=SHA256),
+        Column("size", pa.int64(), "Size of the file in bytes, loaded or not.", rule=Between(0)),
+        Column(
+            "content",
+            pa.binary(),
+            "The bytes; null unless kind is `content`. Empty where policy_error says that the file was not opened or"
+            " not loaded: `link_outside`, `bad_name`, `unknown_format`, `too_large`.",
+            nullable=True,
+            private=True,
+        ),
+        Column("media_type", pa.string(), "Media type by file name, e.g. `text/markdown`."),
+        Column("tenant", pa.string(), "Owner; null where no policy covers the file.", nullable=True),
+        Column("roles", pa.list_(pa.string()), "Roles that may read it, sorted; null likewise.", nullable=True),
+        Column("clearance", pa.string(), "Least clearance.", nullable=True, rule=OneOf(CLEARANCES)),
+        Column("ttl_days", pa.int32(), "Days until it expires; null: never.", nullable=True, rule=Between(1)),
+        Column(
+            "defaults",
+            pa.string(),
+            "JSON object with sorted keys: metadata the policy sets for whole folders (language, tags, authors …), and"
+            " under `sidecar` what the file's own sidecar says.",
+            private=True,
+        ),
+        Column(
+            "policy_error",
+            pa.string(),
+            "Reason (a key of silver's REASONS) for which the file is refused before it is read: `no_policy`,"
+            " `bad_policy`, `outside_source`, `link_outside`, `bad_name`, `unknown_format` (no regular file),"
+            " `too_large`. Null: read it.",
+            nullable=True,
+        ),
+        Column("policy_detail", pa.string(), "What is wrong, and in which file; never content.", nullable=True),
+        Column("received_at", pa.timestamp("us", tz="UTC"), "When the pipeline took it in."),
+    ),
+)

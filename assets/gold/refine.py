@@ -1,0 +1,69 @@
+"""One partition of gold: passages of the documents that were not cut yet, vectors of the texts that have none."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.gold import chunk
+from assets.gold.contract import CHUNKS
+from assets.gold.embed import Report, embed_partition, known_vectors
+from assets.silver.contract import DOCUMENTS
+from assets.stores import Stores
+
+
+def chunk_limit(model_tokens: int) -> int:
+    """Largest passage in tokens for a model that reads so many."""
+    return min(chunk.MAX_TOKENS, model_tokens)
+
+
+def chunker_version(model_tokens: int) -> str:
+    """Version string of passages cut for such a model."""
+    limit = chunk_limit(model_tokens)
+    return chunk.chunker_version(limit, min(chunk.MIN_TOKENS, limit // 2))
+
+
+def chunk_partition(stores: Stores, date: str, source: str) -> tuple[pa.Table, int]:
+    """Rows of gold/chunks for the partition, and how many documents were cut for it."""
+    partition = [(date, source)]
+    documents = stores.lake.read(DOCUMENTS, ["document_id", "event"], partitions=partition)
+    wanted = set(_events(documents))
+    stored = stores.lake.read(CHUNKS, partitions=partition)
+    current = [
+        event in wanted and chunker == stores.versions.chunker
+        for event, chunker in zip(_events(stored), stored["chunker"].to_pylist(), strict=True)
+    ]
+    kept = stored.filter(pa.array(current, pa.bool_()))
+    todo = wanted - set(_events(kept))
+    if not todo:
+        return kept, 0
+    ids = pa.array(sorted({document_id for document_id, _ in todo}))
+    columns = [*DOCUMENTS.schema.names[:2], "document_id", "version", "event", "language", "text", "blocks"]
+    texts = stores.lake.read(DOCUMENTS, columns, partitions=partition, where=pc.field("document_id").isin(ids))
+    texts = texts.filter(pa.array([event in todo for event in _events(texts)], pa.bool_()))
+    encoder = stores.encoder
+    limit = chunk_limit(encoder.max_tokens)
+    cut = chunk.chunk_rows(
+        texts,
+        count_tokens=encoder.count_tokens,
+        document_prompt=encoder.fingerprint.document_prompt,
+        max_tokens=limit,
+        min_tokens=min(chunk.MIN_TOKENS, limit // 2),
+    )
+    return pa.concat_tables([kept, cut]), len(todo)
+
+
+def embed_texts(stores: Stores, date: str, source: str) -> tuple[pa.Table, Report]:
+    """Rows of gold/embeddings for the partition, and how many texts were embedded for it."""
+    chunks = stores.lake.read(CHUNKS, ["date", "source", "text", "text_sha256"], partitions=[(date, source)])
+    encoder = stores.encoder
+    return embed_partition(
+        chunks,
+        lambda hashes: known_vectors(stores.lake, encoder.fingerprint.id, hashes),
+        encoder,
+        progress=lambda done, total: stores.progress(f"embedding {source}", done, total),
+    )
+
+
+def _events(table: pa.Table) -> list[tuple[str, int]]:
+    return list(zip(table["document_id"].to_pylist(), table["event"].to_pylist(), strict=True))

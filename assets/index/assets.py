@@ -1,0 +1,81 @@
+"""Dagster bindings of the index: the candidate release, and the one that is served."""
+
+import dagster as dg
+
+from assets.index.desired import read_desired, read_passages
+from assets.index.publish import publish
+from assets.index.releases import list_releases, promote
+from assets.stores import Stores
+
+CANDIDATE = dg.AssetKey(["index", "candidate"])
+ACTIVE = dg.AssetKey(["index", "active"])
+
+
+@dg.asset(
+    key=CANDIDATE,
+    deps=[dg.AssetKey(["gold", "chunks"]), dg.AssetKey(["gold", "embeddings"])],
+    group_name="index",
+    kinds={"postgres"},
+    pool="index",
+    description="The next release: Postgres brought in line with gold, not yet served. Nothing is written where"
+    " nothing changed.",
+)
+def candidate(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+    """Publish gold as a candidate release."""
+    ledger = stores.ledger()
+    encoder = stores.encoder
+    now = stores.clock()
+    with stores.connect() as connection:
+        published = publish(
+            connection,
+            read_desired(stores.lake, ledger, now=now),
+            lambda wanted: read_passages(
+                stores.lake, ledger, wanted, fingerprint=encoder.fingerprint.id, dimension=encoder.dimension
+            ),
+            fingerprint=encoder.fingerprint.id,
+            dimension=encoder.dimension,
+            now=now,
+        )
+    context.log.info(
+        f"release {published.release} {'written' if published.created else 'is in line with gold already'}"
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "release": published.release if published.release is not None else dg.MetadataValue.null(),
+            "written": published.created,
+            "documents_on_their_way": published.pending,
+            **published.changes,
+        }
+    )
+
+
+@dg.asset(
+    key=ACTIVE,
+    deps=[CANDIDATE],
+    group_name="index",
+    kinds={"postgres"},
+    pool="index",
+    description="The release that is served. A candidate that passed its checks becomes active; after a rollback"
+    " it waits until somebody promotes it.",
+)
+def active(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+    """Promote the candidate."""
+    with stores.connect() as connection:
+        releases = list_releases(connection)
+        if not releases:
+            context.log.info("nothing is published yet")
+            return dg.MaterializeResult(metadata={"release": dg.MetadataValue.null()})
+        serving = promote(connection, releases[0].number, now=stores.clock())
+    if serving.held:
+        context.log.warning(
+            f"release {releases[0].number} waits: promotion is held since a rollback to {serving.release};"
+            f" `knowledge release promote {releases[0].number}` ends that"
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "release": serving.release or 0,
+            "held_since_rollback": serving.held,
+            "documents": releases[0].documents,
+            "passages": releases[0].chunks,
+        }
+    )

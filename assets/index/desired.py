@@ -1,0 +1,161 @@
+"""What the index should hold, read from the lake: documents in force, their passages, who may see them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.gold.contract import CHUNKS, EMBEDDINGS
+from assets.lake import Lake
+from assets.ledger import READY, Ledger
+from assets.silver.contract import DOCUMENTS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CHUNK_FACTS = (
+    "ordinal", "text_sha256", "heading", "page", "speaker", "start_s", "end_s", "char_start", "char_end", "language",
+)  # fmt: skip
+_DOCUMENT_FACTS = (
+    "version", "source", "path", "title", "language", "authors", "tags", "published", "url",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An access set: tenant, sorted roles, clearance by name."""
+
+    tenant: str
+    roles: tuple[str, ...]
+    clearance: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredDocument:
+    """A document as the next release should show it.
+
+    Attributes:
+        event: the bronze row behind it.
+        digest: hash of everything below that a reader sees; access and times are compared by themselves.
+        chunks: chunk id → digest of the passage's facts (its place included), in order of the document.
+    """
+
+    document_id: str
+    event: int
+    digest: str
+    access: Access
+    valid_from: datetime
+    expires_at: datetime | None
+    facts: dict[str, Any]
+    chunks: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The whole of what should be there.
+
+    Attributes:
+        documents: by document id, sorted by path.
+        pending: documents of the inbox that are still on their way and served in an older state or not at all.
+    """
+
+    documents: dict[str, DesiredDocument]
+    pending: int
+
+
+def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
+    """Documents in force at `now`, without texts and vectors."""
+    current = ledger.current
+    access = ledger.latest
+    partitions = set(zip(current.date, current.source, strict=True))
+    wanted = set(zip(current.index, current.event, strict=True))
+    chunks: dict[tuple[str, int], dict[str, str]] = {}
+    rows = lake.read(CHUNKS, ["document_id", "event", "chunk_id", *_CHUNK_FACTS], partitions=partitions)
+    for row in _rows(rows, wanted):
+        chunks.setdefault((row["document_id"], row["event"]), {})[row["chunk_id"]] = _digest(row, _CHUNK_FACTS)
+    found = []
+    rows = lake.read(DOCUMENTS, ["document_id", "event", "received_at", *_DOCUMENT_FACTS], partitions=partitions)
+    for row in _rows(rows, wanted):
+        rule = access.loc[row["document_id"]]
+        if rule["policy_error"] is not None and rule["policy_error"] == rule["policy_error"]:
+            continue  # the policy broke after the text was read: access fails closed at once
+        days = rule["ttl_days"]
+        expires_at = row["received_at"] + timedelta(days=int(days)) if days == days and days is not None else None
+        if expires_at is not None and expires_at <= now:
+            continue
+        found.append(
+            DesiredDocument(
+                document_id=row["document_id"],
+                event=row["event"],
+                digest=_digest(row, _DOCUMENT_FACTS),
+                access=Access(rule["tenant"], tuple(sorted(rule["roles"])), rule["clearance"]),
+                valid_from=row["received_at"],
+                expires_at=expires_at,
+                facts={name: row[name] for name in _DOCUMENT_FACTS},
+                chunks=chunks[row["document_id"], row["event"]],
+            )
+        )
+    found.sort(key=lambda document: document.facts["path"])
+    pending = int((ledger.newest.state.isin(["received", "parsed", "chunked"])).sum())
+    return Desired({document.document_id: document for document in found}, pending)
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Texts and vectors of some chunks, in the order asked for.
+
+    Attributes:
+        rows: facts of each chunk, its text included.
+        vectors: float32 (n, dimension).
+    """
+
+    rows: list[dict[str, Any]]
+    vectors: NDArray[np.float32]
+
+
+def read_passages(
+    lake: Lake, ledger: Ledger, wanted: Sequence[tuple[str, int, str]], *, fingerprint: str, dimension: int
+) -> Passages:
+    """Texts and vectors of (document_id, event, chunk_id); only the partitions they lie in are read."""
+    import numpy as np
+
+    if not wanted:
+        return Passages([], np.zeros((0, dimension), np.float32))
+    events = ledger.events[ledger.events.state == READY].set_index(["document_id", "event"])
+    place = {key: (events.at[key, "date"], events.at[key, "source"]) for key in {w[:2] for w in wanted}}
+    partitions = set(place.values())
+    ids = pa.array(sorted({w[0] for w in wanted}))
+    columns = ["document_id", "event", "version", "chunk_id", "text", *_CHUNK_FACTS]
+    table = lake.read(CHUNKS, columns, partitions=partitions, where=pc.field("document_id").isin(ids))
+    by_key = {(r["document_id"], r["event"], r["chunk_id"]): r for r in table.to_pylist()}
+    rows = [by_key[key] for key in wanted]
+    hashes = pa.array(sorted({row["text_sha256"] for row in rows}))
+    vectors = lake.read(
+        EMBEDDINGS,
+        ["text_sha256", "embedding"],
+        partitions=partitions,
+        where=(pc.field("fingerprint") == fingerprint) & pc.field("text_sha256").isin(hashes),
+    )
+    flat = np.asarray(pc.list_flatten(vectors["embedding"]).to_numpy(), np.float32).reshape(-1, dimension)
+    index = {text: i for i, text in enumerate(vectors["text_sha256"].to_pylist())}
+    return Passages(rows, flat[[index[row["text_sha256"]] for row in rows]])
+
+
+def _rows(table: pa.Table, wanted: set[tuple[str, int]]) -> Iterable[dict[str, Any]]:
+    for batch in table.to_batches():
+        for row in batch.to_pylist():
+            if (row["document_id"], row["event"]) in wanted:
+                yield row
+
+
+def _digest(row: dict[str, Any], names: Iterable[str]) -> str:
+    text = json.dumps([row[name] for name in names], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,138 @@
+"""How far every received file has come, read from the tables themselves.
+
+There is no bookkeeping beside the tables that could disagree with them: after a crash at any point, what is
+missing is what the next run does.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.bronze.contract import CONTENT, REMOVED, SOURCE_FILES
+from assets.gold.contract import CHUNKS, EMBEDDINGS
+from assets.lake import Lake, Partition
+from assets.silver.contract import DOCUMENTS, QUARANTINE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECEIVED, REFUSED, PARSED, CHUNKED, READY = "received", "refused", "parsed", "chunked", "ready"
+"""States of a content event, in the order of progress; `refused` and `ready` are ends."""
+
+_LOG = [name for name in SOURCE_FILES.schema.names if name != "content"]
+_EVENT = ["date", "source", "document_id", "event"]
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What the code of today would write into new rows; rows with other values are done again.
+
+    Attributes:
+        readers: `reader` strings that are current; None accepts all.
+        redactor, chunker: version strings.
+        fingerprint: identity of the embedding model.
+    """
+
+    readers: frozenset[str] | None
+    redactor: str
+    chunker: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Bronze's log with the state of each content event.
+
+    Attributes:
+        log: all bronze rows without their bytes.
+        events: one row for each content event: partition, document_id, event, `state`, `stale` (made by code of
+            another version).
+    """
+
+    log: pd.DataFrame
+    events: pd.DataFrame
+
+    @classmethod
+    def read(cls, lake: Lake, versions: Versions) -> Ledger:
+        """Read only what tells the progress: no bytes, no text, no vectors."""
+        log = _frame(lake.read(SOURCE_FILES, _LOG))
+        events = log.loc[log.kind == CONTENT, [*_EVENT, "version", "path"]].copy()
+        refused = _frame(lake.read(QUARANTINE, [*_EVENT, "reader", "redactor"]))
+        parsed = _frame(lake.read(DOCUMENTS, [*_EVENT, "reader", "redactor"]))
+        chunked, ready = _chunk_progress(lake, versions)
+        state = dict.fromkeys(_keys(events), RECEIVED)
+        stale: set[tuple[object, ...]] = set()
+        for frame, name in ((refused, REFUSED), (parsed, PARSED)):
+            state.update(dict.fromkeys(_keys(frame), name))
+            old = _not_current(frame, "redactor", versions.redactor)
+            if versions.readers is not None:
+                old |= frame.reader.notna() & ~frame.reader.isin(versions.readers)
+            stale.update(_keys(frame[old]))
+        parsed_keys = set(_keys(parsed))
+        state.update((key, CHUNKED) for key in chunked & parsed_keys)
+        state.update((key, READY) for key in ready & parsed_keys)
+        keys = _keys(events)
+        events["state"] = [state[key] for key in keys]
+        events["stale"] = [key in stale for key in keys]
+        return cls(log, events)
+
+    @functools.cached_property
+    def latest(self) -> pd.DataFrame:
+        """The newest row of each document, whatever its kind, indexed by document_id."""
+        return self.log.sort_values("event").groupby("document_id").tail(1).set_index("document_id").sort_index()
+
+    @functools.cached_property
+    def newest(self) -> pd.DataFrame:
+        """The newest content event of each document that is in the inbox, indexed by document_id."""
+        present = self.latest.index[self.latest.kind != REMOVED]
+        events = self.events[self.events.document_id.isin(present)]
+        return events.sort_values("event").groupby("document_id").tail(1).set_index("document_id").sort_index()
+
+    @functools.cached_property
+    def current(self) -> pd.DataFrame:
+        """The content event that should be served for each document, indexed by document_id.
+
+        It is the newest one that came to an end, so that a file still on its way keeps its last state; where
+        that end is a refusal, the document is not served and not in here.
+        """
+        present = self.latest.index[self.latest.kind != REMOVED]
+        done = self.events[self.events.document_id.isin(present) & self.events.state.isin([REFUSED, READY])]
+        last = done.sort_values("event").groupby("document_id").tail(1)
+        return last[last.state == READY].set_index("document_id").sort_index()
+
+    def unfinished(self) -> set[Partition]:
+        """Partitions with a newest content event that has not come to an end, or that older code brought there."""
+        todo = self.newest[~self.newest.state.isin([REFUSED, READY]) | self.newest.stale]
+        return set(zip(todo.date, todo.source, strict=True))
+
+
+def _chunk_progress(lake: Lake, versions: Versions) -> tuple[set[tuple[object, ...]], set[tuple[object, ...]]]:
+    """Content events that have chunks, and those whose chunks all have a vector of today's model."""
+    chunks = lake.read(CHUNKS, [*_EVENT, "text_sha256", "chunker"], where=pc.field("chunker") == versions.chunker)
+    vectors = lake.read(
+        EMBEDDINGS, ["date", "source", "text_sha256"], where=pc.field("fingerprint") == versions.fingerprint
+    )
+    frame = _frame(chunks)
+    if frame.empty:
+        return set(), set()
+    have = set(zip(*(vectors.column(name).to_pylist() for name in vectors.column_names), strict=True))
+    embedded = [key in have for key in zip(frame.date, frame.source, frame.text_sha256, strict=True)]
+    complete = frame.assign(embedded=embedded).groupby(_EVENT, sort=False).embedded.all()
+    return set(complete.index), set(complete.index[complete])
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    return cast("pd.DataFrame", table.to_pandas())
+
+
+def _keys(frame: pd.DataFrame) -> list[tuple[object, ...]]:
+    return list(zip(*(frame[name] for name in _EVENT), strict=True))
+
+
+def _not_current(frame: pd.DataFrame, column: str, value: str) -> pd.Series[bool]:
+    return frame[column].notna() & (frame[column] != value)

@@ -1,0 +1,70 @@
+"""Dagster binding of silver: every received file ends as a document or in quarantine."""
+
+import json
+from collections import Counter
+
+import dagster as dg
+
+from assets.bronze.contract import SOURCE_FILES
+from assets.partitions import PARTITIONS, partitions_of
+from assets.silver.contract import DOCUMENTS, QUARANTINE
+from assets.silver.refine import refine_partition
+from assets.stores import Stores
+
+DOCUMENTS_KEY = dg.AssetKey(DOCUMENTS.name.split("/"))
+QUARANTINE_KEY = dg.AssetKey(QUARANTINE.name.split("/"))
+
+
+@dg.multi_asset(
+    name="silver",
+    specs=[
+        dg.AssetSpec(
+            key=DOCUMENTS_KEY,
+            deps=[dg.AssetKey(SOURCE_FILES.name.split("/"))],
+            group_name="silver",
+            kinds={"deltalake"},
+            description=DOCUMENTS.doc,
+        ),
+        dg.AssetSpec(
+            key=QUARANTINE_KEY,
+            deps=[dg.AssetKey(SOURCE_FILES.name.split("/"))],
+            group_name="silver",
+            kinds={"deltalake"},
+            description=QUARANTINE.doc,
+        ),
+    ],
+    partitions_def=PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="silver",
+)
+def silver(
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
+    """Read, normalise, redact; refuse with a reason what cannot be read."""
+    reasons: Counter[str] = Counter()
+    pii: Counter[str] = Counter()
+    documents = processed = 0
+    for date, source in partitions_of(context):
+        refined = refine_partition(stores, date, source)
+        processed += refined.processed
+        documents += refined.documents.num_rows
+        reasons.update(refined.quarantine.column("reason").to_pylist())
+        for counts in refined.documents.column("pii").to_pylist():
+            pii.update(json.loads(counts))
+        stores.lake.replace(DOCUMENTS, date, source, refined.documents)
+        stores.lake.replace(QUARANTINE, date, source, refined.quarantine)
+    context.log.info(f"{documents} documents, {reasons.total()} files in quarantine, {processed} read in this run")
+    return (
+        dg.MaterializeResult(
+            asset_key=DOCUMENTS_KEY,
+            metadata={
+                "dagster/row_count": documents,
+                "read_in_this_run": processed,
+                "redacted_values": dict(sorted(pii.items())),
+            },
+        ),
+        dg.MaterializeResult(
+            asset_key=QUARANTINE_KEY,
+            metadata={"dagster/row_count": reasons.total(), "reasons": dict(sorted(reasons.items()))},
+        ),
+    )

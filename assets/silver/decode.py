@@ -1,0 +1,253 @@
+"""From bytes to characters: the encoding of a text file is taken from what its bytes show, and a file whose
+encoding cannot be told for certain is refused instead of garbled.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from assets.silver.refusal import RefusedError
+
+_BYTE_ORDER_MARKS = (
+    # UTF-32 first: its little-endian mark begins with that of UTF-16.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SINGLE_BYTE = ("cp1252", "mac_roman", "cp850", "cp437")
+"""Encodings that German and English files were written in before UTF-8, most common first."""
+
+_SAMPLE_BYTES = 4096
+_MOST_WRONG = 0.02
+_CLEAR_LEAD = 1.5
+
+_COMMON_LETTERS = frozenset("äöüßÄÖÜ")
+_KNOWN_LETTERS = frozenset("éèêëàâáãçñîïíìôóòõûúùåøæœÉÈÊÀÂÁÇÑÎÓÔÚÅØÆŒ")
+_OPENING = frozenset("„“‚‘«»¿¡")
+_CLOSING = frozenset("“”‘’«»")
+_SIGNS = frozenset("€£§°½¼¾×±µ‰©·•–\xa0")
+_APOSTROPHES = frozenset("’‘´")
+_BEGIN_WORDS = frozenset("äöüéèêàáíóúåøæœ")
+_END_WORDS = frozenset("ßéèêàáíóúåø")
+
+
+_UTF8_OR_BYTE = re.compile(
+    # Well-formed sequences, Unicode standard table 3-7.
+    rb"(?P<utf8>(?:[\x00-\x7f]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]"
+    rb"|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}"
+    rb"|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})+)|(?P<stray>[\x80-\xff])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Text of a file, the encoding it was read with, and what had to be mended."""
+
+    text: str
+    encoding: str
+    notes: tuple[str, ...] = ()
+
+
+def decode(content: bytes) -> Decoded:
+    """Characters of a text file.
+
+    Byte-order marks win, then UTF-8, then UTF-16 and UTF-32 that show by their zero bytes, then the
+    single-byte encoding whose umlauts and punctuation make sense where they stand. UTF-8 that was encoded
+    twice, and lines of cp1252 within UTF-8, are mended and noted.
+
+    Raises:
+        RefusedError: `unknown_encoding` when no encoding fits, or more than one does.
+    """
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return Decoded(_strict(content, encoding), encoding)
+    wide = _wide_encoding(content)
+    if wide is not None:
+        return Decoded(_strict(content, wide), wide)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return _decode_legacy(content)
+    repaired = _undo_double_encoding(text)
+    if repaired != text:
+        return Decoded(repaired, "utf-8", ("text that was encoded as UTF-8 twice was mended",))
+    return Decoded(text, "utf-8")
+
+
+def _strict(content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        detail = f"marked as {encoding.upper()}, but byte {error.start} does not belong to it"
+        raise RefusedError("unknown_encoding", detail) from error
+
+
+def _wide_encoding(content: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a mark: Latin text in it has a zero in every other byte, or in three of four."""
+    sample = content[:_SAMPLE_BYTES]
+    if len(sample) < 4 or 0 not in sample:
+        return None
+    zeros = [sample[offset::4].count(0) / max(1, len(sample[offset::4])) for offset in range(4)]
+    shown = tuple(share > 0.6 for share in zeros)
+    patterns: dict[tuple[bool, ...], str] = {
+        (False, True, True, True): "utf-32-le",
+        (True, True, True, False): "utf-32-be",
+        (False, True, False, True): "utf-16-le",
+        (True, False, True, False): "utf-16-be",
+    }
+    return patterns.get(shown)
+
+
+def _decode_legacy(content: bytes) -> Decoded:
+    mixed = _decode_mixed(content)
+    if mixed is not None:
+        return Decoded(mixed, "utf-8", ("lines in Windows-1252 among UTF-8 were mended",))
+    encoding = _single_byte_encoding(content)
+    if encoding is None:
+        raise RefusedError("unknown_encoding", "neither UTF-8 nor clearly one of the older Western encodings")
+    return Decoded(content.decode(encoding), encoding, (f"read as {encoding}",))
+
+
+def _decode_mixed(content: bytes) -> str | None:
+    """UTF-8 with stretches of cp1252 in it, as pasting together makes it; None if it is not that.
+
+    Bytes that happen to be valid UTF-8 are hardly ever meant as cp1252, so they prove that the rest is UTF-8.
+    """
+    foreign: list[int] = []
+    parts: list[str] = []
+    length = proofs = 0
+    for byte_run in _UTF8_OR_BYTE.finditer(content):
+        run = byte_run[0]
+        if byte_run.lastgroup == "stray":
+            foreign.append(length)
+            part = _cp1252_character(run[0])
+        else:
+            part = run.decode("utf-8")
+            proofs += not part.isascii()
+        parts.append(part)
+        length += len(part)
+    if not proofs:
+        return None
+    text = "".join(parts)
+    return text if all(_weight_at(text, at) > 0 for at in foreign) else None
+
+
+def _single_byte_encoding(content: bytes) -> str | None:
+    """The one encoding that makes sense of the bytes above 127; None when none does, or two do."""
+    readings = []
+    for encoding in _SINGLE_BYTE:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        weights = _weights(text)
+        if weights and weights.count(0.0) <= _MOST_WRONG * len(weights):
+            readings.append((encoding, text, weights))
+    if not readings:
+        return None
+    best = max(readings, key=lambda reading: sum(reading[2]))
+    if all(_clearly_better(best, rival, content) for rival in readings if rival is not best):
+        return best[0]
+    return None
+
+
+_Reading = tuple[str, str, list[float]]
+
+
+def _clearly_better(best: _Reading, rival: _Reading, content: bytes) -> bool:
+    """Whether the characters in which two readings differ speak clearly for the first."""
+    places = [at for at, byte in enumerate(content) if byte > 0x7F]
+    differ = [n for n, at in enumerate(places) if best[1][at] != rival[1][at]]
+    won = sum(best[2][n] for n in differ)
+    lost = sum(rival[2][n] for n in differ)
+    return not differ or (won > 0 and won >= _CLEAR_LEAD * lost)
+
+
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+
+
+def _weights(text: str) -> list[float]:
+    """A weight for each character beyond ASCII, in order."""
+    return [_weight_at(text, match.start()) for match in _FOREIGN.finditer(text)]
+
+
+def _weight_at(text: str, at: int) -> float:
+    return _weight(text[at], text[at - 1] if at else " ", text[at + 1] if at + 1 < len(text) else " ")
+
+
+def _weight(character: str, before: str, after: str) -> float:
+    """How well a character fits between its neighbours: umlauts 3, other letters and signs up to 1, misfits 0."""
+    if character in _COMMON_LETTERS or character in _KNOWN_LETTERS:
+        return _weight_of_letter(character, before, after)
+    if character in _APOSTROPHES and before.isalnum() and after.isalpha():
+        return 2.0
+    if character in "—…":
+        return 1.5
+    opens = character in _OPENING and not before.isalnum() and not after.isspace()
+    closes = character in _CLOSING and not before.isspace() and not after.isalnum()
+    raised = character in "²³®™" and before.isalnum() and not after.isalpha()
+    sign = character in _SIGNS and not (before.isalpha() and after.isalpha())
+    return 1.0 if opens or closes or raised or sign else 0.0
+
+
+def _weight_of_letter(character: str, before: str, after: str) -> float:
+    if not _fits_word(character, before, after):
+        return 0.0
+    if not before.isalpha() and character.islower() and character not in _BEGIN_WORDS:
+        return 0.25
+    if not after.isalpha() and character.islower() and character not in _END_WORDS:
+        return 0.25
+    return 3.0 if character in _COMMON_LETTERS else 1.0
+
+
+def _fits_word(character: str, before: str, after: str) -> bool:
+    if character in "àáÀ" and before.isspace() and after.isspace():
+        return True
+    if not _is_plain_letter(before) and not _is_plain_letter(after):
+        return False
+    if character == "ß":
+        return before in "aeiouäöüyAEIOUÄÖÜ" and not after.isupper()
+    if character in "ëï":
+        return before in "aeiouAEIOU" and not after.isupper()
+    if character.isupper():
+        starts_word = not before.isalpha() and after.islower()
+        in_capitals = not before.islower() and not after.islower()
+        return starts_word or in_capitals
+    return not after.isupper()
+
+
+def _is_plain_letter(character: str) -> bool:
+    return character.isascii() and character.isalpha()
+
+
+def _cp1252_character(byte: int) -> str:
+    """What careless software shows for a byte: cp1252, and Latin-1 where cp1252 has no character."""
+    try:
+        return bytes([byte]).decode("cp1252")
+    except UnicodeDecodeError:
+        return chr(byte)
+
+
+_SHOWN_AS = {byte: {_cp1252_character(byte), chr(byte)} for byte in range(0x80, 0x100)}
+_BYTE_OF = {shown: byte for byte, characters in _SHOWN_AS.items() for shown in sorted(characters)}
+
+
+def _shown(low: int, high: int) -> str:
+    return "[" + "".join(re.escape(c) for byte in range(low, high) for c in sorted(_SHOWN_AS[byte])) + "]"
+
+
+# C2, C3: Latin-1 letters and signs; E2 80-84: quotation marks, dashes, the euro and trademark signs. Other lead
+# bytes are left alone, because capitals before a closing quotation mark look like them.
+_DOUBLE_ENCODED = re.compile(
+    f"[ÂÃ]{_shown(0x80, 0xC0)}|â{_shown(0x80, 0x85)}{_shown(0x80, 0xC0)}",
+)
+
+
+def _undo_double_encoding(text: str) -> str:
+    if "Ã" not in text and "Â" not in text and "â" not in text:
+        return text
+    return _DOUBLE_ENCODED.sub(lambda match: bytes(_BYTE_OF[c] for c in match[0]).decode("utf-8"), text)

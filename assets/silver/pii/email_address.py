@@ -1,0 +1,40 @@
+"""Finds e-mail addresses, also those written with `(at)` and `[dot]`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from assets.silver.pii.span import Span
+
+TYPE = "EMAIL"
+
+_MAX_LOCAL = 64
+_MAX_DOMAIN = 255
+"""Lengths of the two parts of an address (RFC 5321, 4.5.3.1)."""
+
+_SIGN = re.compile(r"@|[ ]?[(\[{<][ ]?(?:at|ät|AT|ÄT)[ ]?[)\]}>][ ]?")
+_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+\Z")
+_LEADING_PUNCTUATION = "!#$%&'*/=?^`{|}~.-"
+_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_DOT = r"(?:\.|[ ]?[(\[{][ ]?(?:dot|punkt|DOT|PUNKT)[ ]?[)\]}][ ]?)"
+_DOMAIN = re.compile(rf"{_LABEL}(?:{_DOT}{_LABEL})*{_DOT}(?:[^\W\d_]{{2,24}}|xn--[a-z0-9-]+)(?![\w-])")
+_SPELLED_DOT = re.compile(r"[ ]?[(\[{][ ]?(?:dot|punkt)[ ]?[)\]}][ ]?", re.IGNORECASE)
+
+
+class EmailAddresses:
+    """Addresses of any script; `git@host:path` is an address of a server and none of a person."""
+
+    def find(self, text: str, language: str | None) -> Iterator[Span]:
+        """See `Recognizer.find`."""
+        # From each sign outwards: a pattern over the whole text takes quadratic time in long words.
+        for sign in _SIGN.finditer(text):
+            local = _LOCAL.search(text[max(0, sign.start() - _MAX_LOCAL) : sign.start()])
+            domain = _DOMAIN.match(text, sign.end(), sign.end() + _MAX_DOMAIN)
+            name = local[0].lstrip(_LEADING_PUNCTUATION) if local else ""
+            if not name or domain is None:
+                continue
+            if name == "git" and text[domain.end() : domain.end() + 1] == ":":
+                continue
+            value = f"{name}@{_SPELLED_DOT.sub('.', domain[0])}".casefold()
+            yield Span(sign.start() - len(name), domain.end(), TYPE, value)

@@ -1,0 +1,145 @@
+"""Finds telephone numbers: international ones anywhere, national ones of the countries a text may be from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from assets.silver.pii.span import Span
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
+TYPE = "PHONE"
+
+_GERMAN_SPEAKING = ("DE", "AT", "CH")
+_REGIONS = {"de": _GERMAN_SPEAKING, "en": ("GB", "US", *_GERMAN_SPEAKING)}
+"""Countries whose national numbers are looked for, by language, most likely first."""
+
+_EXTENSION = r"(?:[ ]?(?:x|ext\.?)[ ]?\d{1,5})?"
+_REST = rf"(?:[ ()/.\-–]{{0,3}}\d){{5,17}}{_EXTENSION}(?![\w@])"
+_CANDIDATE = re.compile(
+    # Not within words, paths, queries or decimals.
+    rf"(?<![\w/=&#%+\x00-])(?<!\d[.,:])(?:\(?\+|\(0|\(?[2-9]\d{{2}}\)?[ .-]|0)[ ]?\d?{_REST}"
+)
+_LABELLED = re.compile(
+    r"\b(?:tele)?(?:tel|phone|fon|fax|mobile?|handy|cell)(?:nummer|number)?(?:[.-]?\s?(?:nr|no)\.?)?\s{0,2}[.:]\s{0,2}"
+    rf"(?P<number>[+(]?\d{_REST})",
+    re.IGNORECASE,
+)
+_GAPS = re.compile(r"[ ()/.\-–]+")
+_NORTH_AMERICAN = re.compile(rf"(?:\([2-9]\d{{2}}\)[ ]?|[2-9]\d{{2}}[ -])[2-9]\d{{2}}[ -]\d{{4}}{_EXTENSION}")
+_DATE = re.compile(
+    r"\(?(?:\d{1,2}[./-][ ]?\d{1,2}[./-][ ]?(?:19|20)?\d{2}(?!\d)|\d{1,2}[./-][ ]?\d{1,2}[ ](?:19|20)\d{2}(?!\d)"
+    r"|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}(?!\d))"
+)
+_DECIMAL = re.compile(r"0[.]\d")
+_ZIP_CODE = re.compile(r"\d{5}-\d{4}(?!\d)")
+_STATE = re.compile(r"\b[A-Z]{2}[ ]$")
+_UNIT = re.compile(r"\s?(?:€|\$|£|%|‰|°|(?:EUR|Euro|USD|CHF|Dollar|Mio|Mrd|Prozent|kg|km|kWh|MWh|GB|MB|ms|px)\b)")
+
+_CALLED = re.compile(
+    r"\b(?:tel|telefon\w*|telefax|fon|fax|mobil\w*|handy\w*|phone|cell|call|ruf\w*|rückruf|hotline|durchwahl|whatsapp"
+    r"|sms|anruf\w*|erreich\w*|dial|text)\b",
+    re.IGNORECASE,
+)
+_OTHERWISE_NUMBERED = re.compile(
+    r"\b(?:isbn|issn|doi|konto\w*|kto|blz|artikel\w*|bestell\w*|auftrag\w*|kunden\w*|rechnung\w*|serien\w*|order|invoice"
+    r"|aktenzeichen|az|hr[ab]|steuer\w*|ust\w*|version|build|release|seriennummer|serial|ticket|vorgang\w*)\b",
+    re.IGNORECASE,
+)
+_CONTEXT = 30
+"""Characters before a number in which a word says what it is."""
+
+
+class PhoneNumbers:
+    """Valid numbers by the plans of phonenumbers; a national one also needs the look of one, or a word before it.
+
+    After a label, `Phone: 467 3395`, any figures are a number.
+    """
+
+    def find(self, text: str, language: str | None) -> Iterator[Span]:
+        """See `Recognizer.find`."""
+        regions = _REGIONS.get(language or "", _GERMAN_SPEAKING)
+        for labelled in _LABELLED.finditer(text):
+            yield _labelled_span(labelled, regions)
+        at = 0
+        while candidate := _CANDIDATE.search(text, at):
+            span = _span(text, candidate.start(), candidate.end(), regions)
+            if span is None:
+                following = _GAPS.search(text, candidate.start() + 1, candidate.end())
+                at = following.start() if following else candidate.end()
+                continue
+            yield span
+            at = span.end
+
+
+def _labelled_span(labelled: re.Match[str], regions: tuple[str, ...]) -> Span:
+    written = labelled["number"]
+    number = _parsed(written, labelled[0], regions)
+    value = _value(number) if number is not None else re.sub(r"\D", "", written)
+    return Span(labelled.start("number"), labelled.end("number"), TYPE, value)
+
+
+def _span(text: str, start: int, end: int, regions: tuple[str, ...]) -> Span | None:
+    """The longest number that begins at `start`: a candidate may have swallowed the figures that follow it."""
+    before = text[max(0, start - _CONTEXT) : start]
+    if _DATE.match(text, start) or _DECIMAL.match(text, start) or _is_otherwise_numbered(before):
+        return None
+    if _ZIP_CODE.match(text, start) and _STATE.search(before):
+        return None
+    while end > start:
+        written = text[start:end]
+        number = _parsed(written, before, regions) if written.count("(") == written.count(")") else None
+        if number is not None and not _UNIT.match(text, end):
+            return Span(start, end, TYPE, _value(number))
+        gaps = list(_GAPS.finditer(text, start + 1, end))
+        end = gaps[-1].start() if gaps else start
+    return None
+
+
+def _value(number: PhoneNumber) -> str:
+    return f"+{number.country_code}{number.national_number}"
+
+
+def _is_otherwise_numbered(before: str) -> bool:
+    named = [match.end() for match in _OTHERWISE_NUMBERED.finditer(before)]
+    called = [match.end() for match in _CALLED.finditer(before)]
+    return bool(named) and max(named) > max(called, default=0)
+
+
+def _parsed(written: str, before: str, regions: tuple[str, ...]) -> PhoneNumber | None:
+    import phonenumbers
+
+    digits = re.sub(r"\D", "", written)
+    if len(digits) < 6:
+        return None
+    international = written.lstrip("( ").startswith("+") or digits.startswith("00")
+    looks_like_one = bool(_GAPS.search(written.strip("( "))) or bool(_CALLED.search(before))
+    for region in ("ZZ",) if international and not digits.startswith("00") else regions:
+        if not international and not (looks_like_one and _looks_like_one_of(region, written, digits)):
+            continue
+        try:
+            number = phonenumbers.parse(written.replace("–", "-"), region)
+        except phonenumbers.NumberParseException:
+            continue
+        if _is_dialled(number, international):
+            return number
+    return None
+
+
+def _looks_like_one_of(region: str, written: str, digits: str) -> bool:
+    """Whether it begins with the national prefix, or in North America has the groups that are customary there."""
+    return bool(_NORTH_AMERICAN.fullmatch(written)) if region == "US" else digits.startswith("0")
+
+
+def _is_dialled(number: PhoneNumber, international: bool) -> bool:
+    import phonenumbers
+
+    if phonenumbers.is_valid_number(number):
+        return True
+    # Numbers that nobody has been given yet are left out of the plans; with a country code they are still no
+    # figures.
+    possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    return international and possible and len(str(number.national_number)) >= 9

@@ -1,0 +1,80 @@
+"""From a file's bytes to what silver keeps of it: read, completed with the metadata that applies, redacted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from assets.silver.document import Document
+from assets.silver.language import detect
+from assets.silver.metadata import metadata_from
+from assets.silver.normalise import one_line
+from assets.silver.readers import read
+from assets.silver.redact import Redacted, redact
+from assets.silver.refusal import RefusedError
+
+SIDECAR = "sidecar"
+"""Key in `defaults` under which the values of the file's own sidecar stand."""
+
+MAX_TITLE = 500
+"""Characters of a title (`silver/documents`)."""
+
+_DAY_IN_NAME = re.compile(r"^\d{4}-\d{2}-\d{2}[-_ ]+")
+_BETWEEN_WORDS = re.compile(r"[-_\s]+")
+
+
+def process(content: bytes, *, path: str, defaults: Mapping[str, object], key: bytes) -> Redacted:
+    """The document a file holds, without personal data, and how many values of each type were taken out.
+
+    Metadata comes from the sidecar first, then from the file itself, then from the folder's defaults. The
+    language is detected where none of them names it; a title is taken from the first heading or made from the
+    file's name.
+
+    Args:
+        content: the bytes.
+        path: relative to the inbox, `/` as separator.
+        defaults: metadata of the folder, with the keys front matter uses (title, authors, tags, language,
+            published, url …), and under `sidecar` a mapping of the same kind.
+        key: secret of the tenant for pseudonyms.
+
+    Raises:
+        RefusedError: the file cannot or must not become a document.
+        ConfigurationError: the key is empty.
+    """
+    document = read(content, path)
+    if not document.text.strip():
+        raise RefusedError("empty", reader=document.reader)
+    document = _completed(document, defaults)
+    document = replace(
+        document,
+        title=document.title or _derived_title(document, path),
+        language=detect(document.text, document.language),
+    )
+    redacted = redact(document, key)
+    return replace(redacted, document=_with_short_title(redacted.document))
+
+
+def _completed(document: Document, defaults: Mapping[str, object]) -> Document:
+    folder = {name: value for name, value in defaults.items() if name != SIDECAR}
+    sidecar = defaults.get(SIDECAR)
+    document = metadata_from(folder).under(document)
+    return metadata_from(sidecar).over(document) if isinstance(sidecar, Mapping) else document
+
+
+def _derived_title(document: Document, path: str) -> str:
+    for block in document.blocks:
+        if block.kind == "heading":
+            return document.text[block.start : block.end]
+    stem = PurePosixPath(path).stem
+    words = _BETWEEN_WORDS.sub(" ", one_line(_DAY_IN_NAME.sub("", stem))).strip()
+    return words[:1].upper() + words[1:] if words else stem
+
+
+def _with_short_title(document: Document) -> Document:
+    title = document.title or ""
+    if len(title) <= MAX_TITLE:
+        return document
+    cut = title[: MAX_TITLE - 1]
+    return replace(document, title=f"{cut.rsplit(' ', 1)[0]}…")

@@ -1,0 +1,5 @@
+"""Readers of file formats: each turns the content of one format into a document."""
+
+from assets.silver.readers.registry import READERS, read
+
+__all__ = ["READERS", "read"]

@@ -1,0 +1,118 @@
+"""One partition of silver: what bronze received, read anew only where the code or the bytes are new."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.bronze.contract import CONTENT, SOURCE_FILES
+from assets.silver.contract import DOCUMENTS, QUARANTINE
+from assets.silver.process import process
+from assets.silver.readers.registry import REGISTRY
+from assets.silver.redact import REDACTOR
+from assets.silver.refusal import RefusedError
+from assets.silver.rows import document_row, quarantine_row
+from assets.stores import Stores
+
+Key = tuple[str, int]
+"""A content event: document id and number."""
+
+BATCH_BYTES = 256 * 2**20
+"""Bytes of files that are in memory at once."""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """The partition as it should be; `processed` files were read for it, the others were done already."""
+
+    documents: pa.Table
+    quarantine: pa.Table
+    processed: int
+
+
+def refine_partition(stores: Stores, date: str, source: str) -> Refined:
+    """Every content event of the partition as a row of silver/documents or of silver/quarantine."""
+    partition = [(date, source)]
+    log = stores.lake.read(SOURCE_FILES, ["document_id", "event", "kind", "size"], partitions=partition)
+    log = log.filter(pc.equal(log["kind"], CONTENT))
+    received = _keys(log)
+    documents = _current(stores, stores.lake.read(DOCUMENTS, partitions=partition), received)
+    quarantine = _current(stores, stores.lake.read(QUARANTINE, partitions=partition), received)
+    done = _keys(documents) | _keys(quarantine)
+    todo = [(key, size) for key, size in zip(_key_list(log), log["size"].to_pylist(), strict=True) if key not in done]
+    good: list[dict[str, Any]] = []
+    bad: list[dict[str, Any]] = []
+    for keys in _batches(todo):
+        for row in _content_rows(stores, partition, keys):
+            try:
+                good.append(_read(stores, row))
+            except RefusedError as refused:
+                if refused.reader is None and refused.reason.stage == "read":
+                    refused.reader = REGISTRY
+                bad.append(quarantine_row(row, refused))
+            stores.progress(f"reading {source}", len(good) + len(bad), len(todo))
+    return Refined(
+        pa.concat_tables([documents, pa.Table.from_pylist(good, DOCUMENTS.schema)]),
+        pa.concat_tables([quarantine, pa.Table.from_pylist(bad, QUARANTINE.schema)]),
+        len(todo),
+    )
+
+
+def _read(stores: Stores, row: Mapping[str, Any]) -> dict[str, Any]:
+    if row["policy_error"] is not None:
+        raise RefusedError(row["policy_error"], row["policy_detail"])
+    key = tenant_key(stores.pii_key, row["tenant"])
+    return document_row(row, process(row["content"], path=row["path"], defaults=json.loads(row["defaults"]), key=key))
+
+
+def tenant_key(master: bytes, tenant: str) -> bytes:
+    """The key of a tenant's pseudonyms: the same person in two tenants has two pseudonyms."""
+    return hmac.new(master, f"tenant\0{tenant}".encode(), hashlib.sha256).digest()
+
+
+def _content_rows(stores: Stores, partition: list[tuple[str, str]], keys: set[Key]) -> list[dict[str, Any]]:
+    ids = pa.array(sorted({document_id for document_id, _ in keys}))
+    table = stores.lake.read(SOURCE_FILES, partitions=partition, where=pc.field("document_id").isin(ids))
+    return [row for row in table.to_pylist() if (row["document_id"], row["event"]) in keys]
+
+
+def _current(stores: Stores, table: pa.Table, received: set[Key]) -> pa.Table:
+    """The rows that today's code would make again as they are."""
+    readers = stores.versions.readers or frozenset()
+    keep = [
+        (document_id, event) in received
+        and (reader is None or reader in readers)
+        and (redactor is None or redactor == REDACTOR)
+        for document_id, event, reader, redactor in zip(
+            *(table.column(name).to_pylist() for name in ("document_id", "event", "reader", "redactor")), strict=True
+        )
+    ]
+    return table.filter(pa.array(keep, pa.bool_()))
+
+
+def _batches(todo: Sequence[tuple[Key, int]]) -> Iterator[set[Key]]:
+    batch: set[Key] = set()
+    held = 0
+    for key, size in todo:
+        if batch and held + size > BATCH_BYTES:
+            yield batch
+            batch, held = set(), 0
+        batch.add(key)
+        held += size
+    if batch:
+        yield batch
+
+
+def _key_list(table: pa.Table) -> list[Key]:
+    return list(zip(table.column("document_id").to_pylist(), table.column("event").to_pylist(), strict=True))
+
+
+def _keys(table: pa.Table) -> set[Key]:
+    return set(_key_list(table))

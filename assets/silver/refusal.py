@@ -1,0 +1,99 @@
+"""Why a file is refused: a closed list of reasons, each with a sentence for the person who dropped it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STAGES = ("policy", "read", "redact")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """The stage that refuses and what the content editor is told."""
+
+    stage: str
+    de: str
+    en: str
+
+
+REASONS: dict[str, Reason] = {
+    "no_policy": Reason(
+        "policy",
+        "Für diese Datei gilt keine Zugriffsregel. Legen Sie eine _policy.yaml mit tenant, roles und clearance in den"
+        " Ordner.",
+        "No access policy covers this file. Put a _policy.yaml with tenant, roles and clearance into its folder.",
+    ),
+    "bad_policy": Reason(
+        "policy",
+        "Die Zugriffsregel dieser Datei ist nicht lesbar. Bitte korrigieren Sie die genannte Stelle.",
+        "The access policy of this file cannot be understood. Please correct the place that is named.",
+    ),
+    "outside_source": Reason(
+        "policy",
+        "Die Datei liegt in keinem Quellordner. Verschieben Sie sie nach blog/, podcast/ oder document/.",
+        "The file lies in no source folder. Move it to blog/, podcast/ or document/.",
+    ),
+    "link_outside": Reason(
+        "policy",
+        "Der Verweis führt aus dem Eingangsordner hinaus. Legen Sie die Datei selbst ab.",
+        "The symbolic link leads out of the inbox. Drop the file itself.",
+    ),
+    "bad_name": Reason(
+        "policy",
+        "Der Dateiname ist nicht darstellbar oder doppelt vergeben. Benennen Sie die Datei um.",
+        "The file name cannot be shown, or another file has the same one. Rename the file.",
+    ),
+    "too_large": Reason(
+        "read",
+        "Die Datei ist größer als erlaubt. Teilen Sie sie auf oder bitten Sie um eine höhere Grenze.",
+        "The file is larger than allowed. Split it, or ask for a higher limit.",
+    ),
+    "empty": Reason(
+        "read",
+        "Die Datei enthält keinen Text.",
+        "The file holds no text.",
+    ),
+    "unknown_format": Reason(
+        "read",
+        "Dieses Dateiformat wird nicht gelesen. Speichern Sie die Datei als Markdown, Text, WebVTT oder PDF.",
+        "This file format is not read. Save the file as Markdown, text, WebVTT or PDF.",
+    ),
+    "unknown_encoding": Reason(
+        "read",
+        "Die Zeichenkodierung ist nicht sicher erkennbar. Speichern Sie die Datei als UTF-8.",
+        "The character encoding cannot be told for certain. Save the file as UTF-8.",
+    ),
+    "malformed": Reason(
+        "read",
+        "Die Datei ist beschädigt oder hält sich nicht an ihr Format. Exportieren Sie sie neu.",
+        "The file is damaged or does not keep to its format. Export it again.",
+    ),
+    "encrypted": Reason(
+        "read",
+        "Die Datei ist mit einem Kennwort geschützt. Speichern Sie sie ohne Kennwort.",
+        "The file is protected by a password. Save it without one.",
+    ),
+    "no_text_layer": Reason(
+        "read",
+        "Die PDF-Datei enthält nur Bilder (Scan) und keine Textebene. Lassen Sie zuerst eine Texterkennung (OCR)"
+        " laufen.",
+        "The PDF holds only images (a scan) and no text layer. Run text recognition (OCR) on it first.",
+    ),
+}
+
+
+class RefusedError(Exception):
+    """Permanent: this file will not become a document until somebody changes it.
+
+    Args:
+        code: a key of `REASONS`.
+        detail: what exactly was found, e.g. `line 3: …`; never content of the file.
+        reader: reader and version that refused it, where one was chosen.
+    """
+
+    def __init__(self, code: str, detail: str | None = None, *, reader: str | None = None) -> None:
+        self.reason = REASONS[code]
+        self.code = code
+        self.detail = detail
+        self.reader = reader
+        super().__init__(f"{self.reason.en} ({detail})" if detail else self.reason.en)

@@ -1,0 +1,59 @@
+"""Rows of `silver/documents` and `silver/quarantine`, exactly as their contracts say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from assets.silver.contract import DOCUMENTS, IDENTITY
+from assets.silver.redact import REDACTOR, Redacted
+from assets.silver.refusal import RefusedError
+
+_CARRIED = tuple(column.name for column in IDENTITY)
+
+
+def document_row(bronze: Mapping[str, Any], redacted: Redacted) -> dict[str, Any]:
+    """A row of `silver/documents`.
+
+    Args:
+        bronze: the row of `bronze/source_files` the document was made from; its identity columns, `tenant` and
+            `received_at` are carried over.
+        redacted: what `assets.silver.process.process` made of its bytes.
+    """
+    document = redacted.document
+    row = {name: bronze[name] for name in (*_CARRIED, "tenant", "received_at")} | {
+        "title": document.title,
+        "language": document.language,
+        "authors": list(document.authors),
+        "tags": list(document.tags),
+        "published": document.published,
+        "url": document.url,
+        "text": document.text,
+        "blocks": [asdict(block) for block in document.blocks],
+        "pii": json.dumps(dict(redacted.counts), sort_keys=True),
+        "notes": list(document.notes),
+        "reader": document.reader,
+        "redactor": REDACTOR,
+    }
+    return {name: row[name] for name in DOCUMENTS.schema.names}
+
+
+def quarantine_row(bronze: Mapping[str, Any], refused: RefusedError) -> dict[str, Any]:
+    """A row of `silver/quarantine`.
+
+    Args:
+        bronze: the row of `bronze/source_files` that was refused.
+        refused: why; `RefusedError(code, detail)` with the codes of a policy for files that were never read.
+    """
+    return {name: bronze[name] for name in _CARRIED} | {
+        "stage": refused.reason.stage,
+        "reason": refused.code,
+        "sentence_de": refused.reason.de,
+        "sentence_en": refused.reason.en,
+        "detail": refused.detail,
+        "reader": refused.reader,
+        "redactor": REDACTOR if refused.reason.stage == "redact" else None,
+        "received_at": bronze["received_at"],
+    }

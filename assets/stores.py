@@ -1,0 +1,100 @@
+"""What the assets work with: inbox, lake, database, model, keys and clock, opened when first used."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from assets.lake import Lake
+from assets.ledger import Ledger, Versions
+from retrieval.audit import load_key
+from retrieval.database import Database
+from retrieval.settings import Settings
+
+if TYPE_CHECKING:
+    from retrieval.embedding import Encoder
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a step, how much of it is done, and how much there is."""
+
+
+def no_progress(step: str, done: int, total: int) -> None:
+    """Tells nobody."""
+
+
+@dataclass
+class Stores:
+    """Everything outside the code that a run touches.
+
+    Attributes:
+        settings: the library's settings: home, database, model.
+        owner_dsn: database to write to; None: as the settings say.
+        clock: the time now, with a time zone.
+        file_max_bytes: largest file that is read.
+        removal_share: share of a source's files (0 to 1) that may vanish at once.
+        keep_releases: releases kept behind the active one.
+        progress: told about long steps.
+    """
+
+    settings: Settings
+    inbox: Path
+    lake: Lake
+    clock: Callable[[], datetime]
+    owner_dsn: str | None = None
+    file_max_bytes: int = 100_000_000
+    removal_share: float = 0.2
+    keep_releases: int = 5
+    progress: Progress = no_progress
+    _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def today(self) -> str:
+        """The day (UTC) that files taken in now belong to."""
+        return self.clock().strftime("%Y-%m-%d")
+
+    @functools.cached_property
+    def encoder(self) -> Encoder:
+        """The embedding model; its weights are read at the first text."""
+        from retrieval.embedding import load_encoder
+
+        with self._guard:
+            return load_encoder(self.settings.models_dir, self.settings.model)
+
+    @functools.cached_property
+    def pii_key(self) -> bytes:
+        """Key of the pseudonyms that stand for personal data."""
+        return load_key(self.settings.keys_dir / "pii.key")
+
+    @functools.cached_property
+    def database(self) -> Database:
+        """The database as its owner, set up and upgraded."""
+        return Database.for_writing(self.settings, self.owner_dsn)
+
+    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection as the owner, in autocommit."""
+        return self.database.connect(self.settings, autocommit=True)
+
+    @functools.cached_property
+    def versions(self) -> Versions:
+        """Versions of readers, redactor, chunker and model that are current."""
+        from assets.gold.refine import chunker_version
+        from assets.silver.readers.registry import READERS, REGISTRY
+        from assets.silver.redact import REDACTOR
+
+        return Versions(
+            readers=frozenset(READERS) | {REGISTRY},
+            redactor=REDACTOR,
+            chunker=chunker_version(self.encoder.max_tokens),
+            fingerprint=self.encoder.fingerprint.id,
+        )
+
+    def ledger(self) -> Ledger:
+        """How far every file has come, read now."""
+        return Ledger.read(self.lake, self.versions)

@@ -1,0 +1,211 @@
+"""Binds the checks to Dagster: each blocks what lies downstream and keeps a status for every partition.
+
+A run over a range evaluates every partition by itself. Dagster stores no status per partition for a check in such a
+run, so it is reported here.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import dagster as dg
+from dagster import AssetCheckEvaluation
+
+from assets.bronze.contract import CONTENT, SOURCE_FILES
+from assets.bronze.take import plan_sources
+from assets.contract import Contract
+from assets.gold.contract import CHUNKS, EMBEDDINGS
+from assets.index.assets import CANDIDATE
+from assets.index.contract import CANDIDATE as CANDIDATE_CONTRACT
+from assets.index.desired import read_desired
+from assets.index.publish import differences
+from assets.lake import Partition
+from assets.partitions import PARTITIONS, partition_key, partitions_of
+from assets.silver.contract import DOCUMENTS, QUARANTINE
+from assets.stores import Stores
+from checks.candidate import candidate_rows, lexical_sample
+from checks.referential import (
+    blocks_inside_text,
+    chunks_inside_documents,
+    every_chunk_embedded,
+    every_file_accounted,
+    index_equals_gold,
+    lexical_matches_reference,
+)
+from checks.validate import Report, validate
+
+KEEPS_UP = "intake_keeps_up"
+"""Check that also takes the sensor's word when it gives some work up."""
+
+Evaluate = Callable[[Stores, Partition], Report]
+
+
+def asset_key(contract: Contract) -> dg.AssetKey:
+    """The Dagster asset of a table."""
+    return dg.AssetKey(contract.name.split("/"))
+
+
+def _metadata(report: Report) -> dict[str, Any]:
+    return {
+        "checked": report.checked,
+        "sentence": report.sentence(),
+        "failures": dg.MetadataValue.md(report.markdown()),
+    }
+
+
+def partitioned_check(name: str, contract: Contract, description: str, evaluate: Evaluate) -> dg.AssetChecksDefinition:
+    """A blocking check that is evaluated for each partition of a run."""
+    key = asset_key(contract)
+
+    @dg.asset_check(asset=key, name=name, description=description, blocking=True, partitions_def=PARTITIONS)
+    def check(context: dg.AssetCheckExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.AssetCheckResult:
+        partitions = partitions_of(context)
+        reports = {partition: evaluate(stores, partition) for partition in partitions}
+        if len(partitions) > 1:
+            for partition, report in reports.items():
+                context.instance.report_runless_asset_event(
+                    AssetCheckEvaluation(
+                        asset_key=key,
+                        check_name=name,
+                        passed=report.passed,
+                        metadata=_metadata(report),
+                        partition=partition_key(partition),
+                        blocking=True,
+                    )
+                )
+        return _result(reports.values())
+
+    return check
+
+
+def _result(reports: Iterable[Report]) -> dg.AssetCheckResult:
+    reports = list(reports)
+    failed = [report for report in reports if not report.passed]
+    shown = failed or reports[:1]
+    return dg.AssetCheckResult(
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=failed[0].sentence() if failed else None,
+        metadata={
+            "checked": sum(report.checked for report in reports),
+            "sentence": " ".join(report.sentence() for report in shown),
+            "failures": dg.MetadataValue.md("\n\n".join(report.markdown() for report in shown)),
+        },
+    )
+
+
+def contract_check(contract: Contract) -> dg.AssetChecksDefinition:
+    """The Great Expectations suite of a table's contract."""
+
+    def evaluate(stores: Stores, partition: Partition) -> Report:
+        return validate(contract, stores.lake.read(contract, partitions=[partition]))
+
+    return partitioned_check("contract", contract, f"Rows keep the contract: {contract.doc}", evaluate)
+
+
+def _accounted(stores: Stores, partition: Partition) -> Report:
+    columns = ["document_id", "event", "path"]
+    log = stores.lake.read(SOURCE_FILES, [*columns, "kind"], partitions=[partition])
+    return every_file_accounted(
+        log.filter(_equals(log, "kind", CONTENT)),
+        stores.lake.read(DOCUMENTS, columns, partitions=[partition]),
+        stores.lake.read(QUARANTINE, columns, partitions=[partition]),
+    )
+
+
+def _equals(table: Any, column: str, value: str) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.equal(table[column], value)
+
+
+def _blocks(stores: Stores, partition: Partition) -> Report:
+    return blocks_inside_text(stores.lake.read(DOCUMENTS, partitions=[partition]))
+
+
+def _chunks_inside(stores: Stores, partition: Partition) -> Report:
+    return chunks_inside_documents(
+        stores.lake.read(CHUNKS, partitions=[partition]),
+        stores.lake.read(DOCUMENTS, ["document_id", "event", "path", "text"], partitions=[partition]),
+    )
+
+
+def _embedded(stores: Stores, partition: Partition) -> Report:
+    encoder = stores.encoder
+    return every_chunk_embedded(
+        stores.lake.read(CHUNKS, ["document_id", "event", "chunk_id", "text_sha256"], partitions=[partition]),
+        stores.lake.read(EMBEDDINGS, partitions=[partition]),
+        encoder.fingerprint.id,
+        encoder.dimension,
+    )
+
+
+def _candidate_check(
+    name: str, description: str, evaluate: Callable[[Stores, Any, int], Report]
+) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=CANDIDATE, name=name, description=description, blocking=True)
+    def check(stores: dg.ResourceParam[Stores]) -> dg.AssetCheckResult:
+        with stores.connect() as connection:
+            row = connection.execute("select space from knowledge.release order by number desc limit 1").fetchone()
+            if row is None:
+                return dg.AssetCheckResult(passed=True, metadata={"sentence": "nothing is published yet"})
+            return _result([evaluate(stores, connection, int(row[0]))])
+
+    return check
+
+
+def _candidate_contract(stores: Stores, connection: Any, space: int) -> Report:
+    return validate(CANDIDATE_CONTRACT, candidate_rows(connection, space))
+
+
+def _equals_gold(stores: Stores, connection: Any, space: int) -> Report:
+    now = stores.clock()
+    desired = read_desired(stores.lake, stores.ledger(), now=now)
+    return index_equals_gold(differences(connection, desired, space=space, now=now))
+
+
+def _lexical(stores: Stores, connection: Any, space: int) -> Report:
+    return lexical_matches_reference(*lexical_sample(connection, space))
+
+
+@dg.asset_check(
+    asset=asset_key(SOURCE_FILES),
+    name=KEEPS_UP,
+    description="Everything in the inbox is taken in: no deletions held, nothing given up by the sensor.",
+)
+def intake_keeps_up(stores: dg.ResourceParam[Stores]) -> dg.AssetCheckResult:
+    """Warn about deletions that are held because too much vanished at once."""
+    withheld = {source: plan.withheld for source, plan in plan_sources(stores).items() if plan.withheld}
+    return dg.AssetCheckResult(
+        passed=not withheld,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={source: list(paths[:50]) for source, paths in withheld.items()},
+    )
+
+
+CHECKS: list[dg.AssetChecksDefinition] = [
+    intake_keeps_up,
+    *(contract_check(contract) for contract in (SOURCE_FILES, DOCUMENTS, QUARANTINE, CHUNKS, EMBEDDINGS)),
+    partitioned_check(
+        "every_file_accounted",
+        QUARANTINE,
+        "Every received file is in silver/documents or silver/quarantine, and in one of them only.",
+        _accounted,
+    ),
+    partitioned_check("blocks_inside_text", DOCUMENTS, "Blocks lie in order inside the text.", _blocks),
+    partitioned_check(
+        "chunks_inside_documents",
+        CHUNKS,
+        "Every passage stands in its document where it says, and every document has one.",
+        _chunks_inside,
+    ),
+    partitioned_check(
+        "every_chunk_embedded", EMBEDDINGS, "Every passage has a unit vector of today's model.", _embedded
+    ),
+    _candidate_check("contract", "Rows of the candidate release keep their contract.", _candidate_contract),
+    _candidate_check("index_equals_gold", "The index holds what gold says, neither more nor less.", _equals_gold),
+    _candidate_check(
+        "lexical_matches_reference",
+        "Postings give the scores that rank-bm25 computes from the passages themselves.",
+        _lexical,
+    ),
+]

@@ -1,0 +1,1 @@
+"""The `knowledge` command: one file for each command or small group of commands."""

@@ -1,0 +1,51 @@
+"""Where the console script `knowledge` begins: puts the commands together and runs them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
+
+NEEDED = ("typer", "rich", "yaml", "pandas", "pyarrow", "deltalake", "great_expectations", "dagster")
+"""Packages of the extra `pipeline` whose absence means that it is not installed."""
+
+
+def application() -> typer.Typer:
+    """All commands."""
+    import typer
+
+    from pipelines.cli import database, demo, dev, doctor, ingest, release, search, status
+    from pipelines.cli.frame import Commands
+
+    app = typer.Typer(
+        cls=Commands,
+        name="knowledge",
+        help="From a dropped file to a cited answer: ingest an inbox, search it, look after its releases.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.command("demo")(demo.demo)
+    app.command("dev")(dev.dev)
+    app.command("ingest")(ingest.ingest)
+    app.command("search")(search.search)
+    app.command("status")(status.status)
+    app.command("doctor")(doctor.doctor)
+    app.add_typer(release.group, name="release")
+    app.add_typer(database.group, name="db")
+    return app
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+        sys.stderr.write("error: the command needs more packages: pip install 'avatar-knowledge[pipeline]'\n")
+        sys.exit(1)
+    application()()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The Dagster instance of a home: `<home>/dagster` with the project's dagster.yaml."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.settings import PipelineSettings
+from retrieval.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+LOCAL_FILE = Path(__file__).resolve().parent.parent / "dagster.yaml"
+RUN_PID_TAG = "knowledge/pid"
+
+
+def dagster_home(settings: PipelineSettings) -> Path:
+    """The instance's folder, with an up-to-date dagster.yaml unless somebody wrote their own.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    home = settings.home / "dagster"
+    text = _packaged()
+    target = home / "dagster.yaml"
+    marker = home / ".dagster.yaml.packaged"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ours = not target.exists() or (marker.exists() and marker.read_text() == target.read_text())
+        if ours and (not target.exists() or target.read_text() != text):
+            target.write_text(text)
+            marker.write_text(text)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{home} cannot be written ({error.strerror}): check permissions and free space, or set KNOWLEDGE_HOME"
+        ) from None
+    return home
+
+
+def open_instance(settings: PipelineSettings) -> DagsterInstance:
+    """The instance, with runs of processes that are gone marked as failed."""
+    import logging
+
+    import dagster as dg
+
+    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    instance = dg.DagsterInstance.get()
+    _bury_dead_runs(instance)
+    return instance
+
+
+def _bury_dead_runs(instance: DagsterInstance) -> None:
+    """A killed `knowledge ingest` cannot say that it failed: say it for it, or its run would seem to go on."""
+    from dagster import DagsterRunStatus, RunsFilter
+
+    running = instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING]))
+    for run in running:
+        pid = run.tags.get(RUN_PID_TAG)
+        if pid and not _alive(int(pid)):
+            instance.report_run_failed(run, "The process of this run is gone; the next run does what it left.")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _packaged() -> str:
+    """dagster.yaml of the checkout, or the copy in the installed package."""
+    if LOCAL_FILE.exists():
+        return LOCAL_FILE.read_text(encoding="utf-8")
+    return resources.files("pipelines").joinpath("dagster.yaml").read_text(encoding="utf-8")

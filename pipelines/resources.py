@@ -1,0 +1,16 @@
+"""The Dagster resource that hands the assets their stores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from pipelines.settings import PipelineSettings
+from pipelines.stores import build_stores
+
+
+@dg.resource(description="Inbox, lake, database and model, as KNOWLEDGE_… settings say.")
+def stores_resource(context: dg.InitResourceContext) -> Any:
+    """Settings are read when a run starts, not when definitions are loaded."""
+    return build_stores(PipelineSettings.load())

@@ -1,0 +1,38 @@
+"""All settings of the pipeline, on top of the library's: environment, then `settings.toml` in the home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+
+from retrieval.settings import Settings
+
+
+class PipelineSettings(Settings):
+    """What ingestion needs to know."""
+
+    inbox: Path = Field(Path("inbox"), description="The watched folder, with blog/, podcast/ and document/.")
+    lake: str | None = Field(None, description="Folder or URI of the lake; unset: `lake` in the home.")
+    owner_dsn: SecretStr | None = Field(
+        None, description="Postgres to publish to, as the schema's owner; unset: KNOWLEDGE_DSN or the embedded one."
+    )
+    settle_s: float = Field(2.0, ge=0, le=3600, description="Seconds a file must lie unchanged before it is read.")
+    sensor_interval_s: int = Field(5, ge=1, description="Seconds between two looks at the inbox.")
+    retry_pause_s: float = Field(30.0, ge=0, description="Pause after a first failed run; doubles with each one.")
+    retry_limit: int = Field(5, ge=1, description="Failed runs after which the sensor gives a group up.")
+    file_max_bytes: int = Field(100_000_000, ge=1, description="Largest file that is read, in bytes.")
+    removal_share: float = Field(
+        0.2, ge=0, le=1, description="Share of a source's files that may vanish at once; more are held."
+    )
+    keep_releases: int = Field(5, ge=1, description="Releases kept behind the active one, to roll back to.")
+
+    @field_validator("inbox")
+    @classmethod
+    def _absolute_inbox(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def lake_uri(self) -> str:
+        """Where the lake is."""
+        return self.lake or str(self.home / "lake")

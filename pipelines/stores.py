@@ -1,0 +1,32 @@
+"""Builds what the assets work with from the settings; free of Dagster, so that commands start fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from assets.lake import Lake
+from assets.stores import Progress, Stores, no_progress
+from pipelines.settings import PipelineSettings
+
+
+def utc_now() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
+def build_stores(
+    settings: PipelineSettings, *, clock: Callable[[], datetime] = utc_now, progress: Progress = no_progress
+) -> Stores:
+    """Stores for these settings; nothing is opened yet."""
+    return Stores(
+        settings=settings,
+        inbox=settings.inbox,
+        lake=Lake(settings.lake_uri),
+        clock=clock,
+        owner_dsn=settings.owner_dsn.get_secret_value() if settings.owner_dsn else None,
+        file_max_bytes=settings.file_max_bytes,
+        removal_share=settings.removal_share,
+        keep_releases=settings.keep_releases,
+        progress=progress,
+    )

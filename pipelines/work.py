@@ -1,0 +1,86 @@
+"""What there is to do: which partitions the inbox and the tables ask for, and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from assets.bronze.intake import Intake
+from assets.bronze.take import plan_sources
+from assets.lake import Partition
+from assets.ledger import READY, REFUSED
+from assets.stores import Stores
+
+
+@dataclass(frozen=True)
+class Group:
+    """Work for one run: a source on a day.
+
+    Attributes:
+        partition: (date, source).
+        fingerprint: identity of the work; the same work has the same one at every look.
+        reasons: counts by kind, e.g. `content` or `unfinished`.
+    """
+
+    partition: Partition
+    fingerprint: str
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Work:
+    """All there is to do, and what is deliberately left.
+
+    Attributes:
+        groups: by partition, in order.
+        unsettled: paths that are being written.
+        unreadable: paths that may not be read.
+        withheld: by source, paths that vanished but are too many at once to be believed.
+        intake: the plans by source.
+    """
+
+    groups: tuple[Group, ...]
+    unsettled: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    withheld: Mapping[str, tuple[str, ...]]
+    intake: Mapping[str, Intake]
+
+
+def find_work(stores: Stores, *, settle_s: float = 0.0, confirm_deletions: bool = False) -> Work:
+    """Compare the inbox with bronze, and bronze with what was made of it."""
+    plans = plan_sources(stores, settle_s=settle_s, confirm_deletions=confirm_deletions)
+    parts: dict[Partition, list[object]] = {}
+    reasons: dict[Partition, dict[str, int]] = {}
+    for source, plan in plans.items():
+        for change in plan.changes:
+            partition = (stores.today, source)
+            parts.setdefault(partition, []).append([change.path, change.kind, change.event, change.sha256])
+            counts = reasons.setdefault(partition, {})
+            counts[change.kind] = counts.get(change.kind, 0) + 1
+    ledger = stores.ledger()
+    unfinished = ledger.newest[~ledger.newest.state.isin([REFUSED, READY]) | ledger.newest.stale]
+    for document_id, row in unfinished.iterrows():
+        partition = (row.date, row.source)
+        parts.setdefault(partition, []).append([document_id, "unfinished", int(row.event), row.state])
+        counts = reasons.setdefault(partition, {})
+        counts["unfinished"] = counts.get("unfinished", 0) + 1
+    groups = tuple(
+        Group(partition, _fingerprint(parts[partition], stores), reasons[partition]) for partition in sorted(parts)
+    )
+    held = [item for plan in plans.values() for item in plan.held]
+    return Work(
+        groups=groups,
+        unsettled=tuple(sorted(item.path for item in held if item.reason == "unsettled")),
+        unreadable=tuple(sorted(item.path for item in held if item.reason == "unreadable")),
+        withheld={source: plan.withheld for source, plan in plans.items() if plan.withheld},
+        intake=plans,
+    )
+
+
+def _fingerprint(parts: list[object], stores: Stores) -> str:
+    """Identity of some work. The code's versions belong to it: a fixed reader makes a failed group new."""
+    versions = stores.versions
+    facts = [sorted(map(json.dumps, parts)), sorted(versions.readers or ()), versions.redactor, versions.chunker]
+    return hashlib.sha256(json.dumps([facts, versions.fingerprint]).encode()).hexdigest()[:16]

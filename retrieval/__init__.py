@@ -1,0 +1,73 @@
+"""Hybrid search over published knowledge, under Postgres row-level security.
+
+    from retrieval import Principal, Retriever
+
+    retriever = Retriever.connect()
+    result = retriever.search("…", principal=Principal(user="ada", tenant="nordwind", roles={"sales"}))
+
+This is the whole public interface; everything else may change.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from retrieval.errors import (
+    ConfigurationError,
+    InvalidPrincipalError,
+    InvalidQueryError,
+    InvalidRequestError,
+    KnowledgeError,
+    ModelError,
+    ModelMismatchError,
+    NoReleaseError,
+    PermanentError,
+    SchemaError,
+    TransientError,
+    UnavailableError,
+    UnknownTenantError,
+    UnsafeRoleError,
+)
+from retrieval.principal import Clearance, Principal
+from retrieval.result import Citation, Filters, Hit, SearchResult
+from retrieval.settings import Settings
+
+if TYPE_CHECKING:
+    from retrieval.aio import AsyncRetriever
+    from retrieval.retriever import Retriever
+
+__all__ = [
+    "AsyncRetriever",
+    "Citation",
+    "Clearance",
+    "ConfigurationError",
+    "Filters",
+    "Hit",
+    "InvalidPrincipalError",
+    "InvalidQueryError",
+    "InvalidRequestError",
+    "KnowledgeError",
+    "ModelError",
+    "ModelMismatchError",
+    "NoReleaseError",
+    "PermanentError",
+    "Principal",
+    "Retriever",
+    "SchemaError",
+    "SearchResult",
+    "Settings",
+    "TransientError",
+    "UnavailableError",
+    "UnknownTenantError",
+    "UnsafeRoleError",
+]
+
+_LATE = {"AsyncRetriever": "retrieval.aio", "Retriever": "retrieval.retriever"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the retrievers, and with them driver and numpy, when they are first asked for."""
+    if name in _LATE:
+        return getattr(importlib.import_module(_LATE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,89 @@
+"""Text to index terms, the same for passages and queries: folding, splitting, stop words, stemming.
+
+A passage is stemmed in its own language. A query is stemmed in every language, because nobody says which
+language the answer is in.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+
+ANALYZER = "fold-split-stem/1"
+"""Version of everything below; postings made with another one are never mixed with these."""
+
+LANGUAGES = {"de": "german", "en": "english"}
+"""Languages with a stemmer of their own; text in any other one is stemmed as English."""
+
+TERM_MAX = 64
+"""Longest term in characters: beyond it is no word but noise, e.g. an encoded payload."""
+
+_WORD = re.compile(r"[^\W_]+(?:[-._/][^\W_]+)*")
+_PART = re.compile(r"[^\W_]+")
+_DIGIT = re.compile(r"\d")
+
+STOP_WORDS = frozenset(
+    # function words of German
+    "aber als am an auch auf aus bei bin bis bist da damit dann das dass daß dem den der des die dies diese diesem"
+    " diesen dieser dieses doch dort du durch ein eine einem einen einer eines er es für hat hatte hatten habe haben"
+    " hier ich ihr ihre ihrem ihren ihrer ihres im in ins ist ja kann können man mein meine mit nach nicht noch nun"
+    " nur ob oder ohne schon sehr sein seine sich sie sind so über um und uns unser unsere unter vom von vor war"
+    " waren was weil welche welchem welchen welcher welches wenn wer werden wie wir wird wo wurde wurden zu zum zur"
+    # and of English
+    " a about after all also an and any are as at be because been before being but by can could did do does for"
+    " from had has have he her here hers him his how i if in into is it its itself me more most my no nor not of on"
+    " only or other our ours out over own same she should so some such than that the their theirs them then there"
+    " these they this those through to too under until up very was we were what when where which while who whom why"
+    " will with would you your yours".split()
+)
+
+
+@functools.cache
+def _stemmer(language: str) -> Callable[[str], str]:
+    import Stemmer
+
+    stem = Stemmer.Stemmer(LANGUAGES.get(language, "english")).stemWord
+
+    @functools.lru_cache(maxsize=200_000)
+    def folded(word: str) -> str:
+        return _strip_marks(stem(word))
+
+    return folded
+
+
+def _strip_marks(word: str) -> str:
+    if word.isascii():
+        return word
+    return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+
+
+def words(text: str) -> Iterator[str]:
+    """Case-folded words in order, stop words left out.
+
+    Words joined by `-`, `.`, `_` or `/` give their parts, and where a digit is among them the joined form too
+    (`WP-300X` gives `wp`, `300x` and `wp300x`), so that product codes are found however they are spelt.
+    """
+    for match in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold()):
+        word = match.group()
+        parts = _PART.findall(word)
+        for part in parts:
+            if part not in STOP_WORDS and len(part) <= TERM_MAX:
+                yield part
+        if len(parts) > 1 and _DIGIT.search(word):
+            joined = "".join(parts)
+            if len(joined) <= TERM_MAX:
+                yield joined
+
+
+def passage_terms(text: str, language: str) -> list[str]:
+    """Terms of a passage in order, stemmed in its language (ISO 639-1)."""
+    stem = _stemmer(language)
+    return [stem(word) for word in words(text)]
+
+
+def query_terms(text: str) -> list[tuple[str, ...]]:
+    """For each distinct word of a query its terms, one for each language that stems it differently."""
+    stemmers: Sequence[Callable[[str], str]] = [_stemmer(language) for language in LANGUAGES]
+    return [tuple(sorted({stem(word) for stem in stemmers})) for word in dict.fromkeys(words(text))]

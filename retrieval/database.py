@@ -1,0 +1,81 @@
+"""Where the database is and how to reach it: the embedded server or a DSN, as reader or as owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+
+from retrieval.errors import UnavailableError
+from retrieval.schema.migrate import OWNER, READER, bootstrap, migrate
+from retrieval.server import DATABASE, SUPERUSER, EmbeddedServer
+from retrieval.settings import Settings
+
+
+@dataclass(frozen=True)
+class Database:
+    """A place to connect to.
+
+    Attributes:
+        dsn: connection string; never shown, it may hold a password.
+        server: the embedded server behind it; None for a server that somebody else runs.
+    """
+
+    dsn: str
+    server: EmbeddedServer | None = None
+
+    @classmethod
+    def for_reading(cls, settings: Settings) -> Database:
+        """The runtime's way in: a role that owns nothing."""
+        if settings.dsn is not None:
+            return cls(settings.dsn.get_secret_value())
+        server = EmbeddedServer.attach(settings.home)
+        _set_up(server)
+        return cls(server.dsn(READER), server)
+
+    @classmethod
+    def for_writing(cls, settings: Settings, owner_dsn: str | None = None) -> Database:
+        """The pipeline's way in: the owner of the schema, which is created or upgraded first."""
+        if owner_dsn is None and settings.dsn is not None:
+            owner_dsn = settings.dsn.get_secret_value()
+        if owner_dsn is not None:
+            database = cls(owner_dsn)
+        else:
+            server = EmbeddedServer.attach(settings.home)
+            _set_up(server)
+            database = cls(server.dsn(OWNER), server)
+        try:
+            migrate(database.dsn)
+        except psycopg.OperationalError as error:
+            raise unreachable(error) from None
+        return database
+
+    def connect(self, settings: Settings, *, autocommit: bool = False) -> psycopg.Connection[tuple[object, ...]]:
+        """One connection, opened within the time limit.
+
+        Raises:
+            UnavailableError: nobody answers, or the login is refused.
+        """
+        if self.server is not None:
+            self.server.ensure_running()
+        try:
+            return psycopg.connect(self.dsn, autocommit=autocommit, connect_timeout=settings.connect_timeout_s)
+        except psycopg.OperationalError as error:
+            raise unreachable(error) from None
+
+
+def _set_up(server: EmbeddedServer) -> None:
+    """Roles, database and schema of a fresh embedded server."""
+    try:
+        with psycopg.connect(server.dsn(OWNER), connect_timeout=5) as connection:
+            if connection.execute("select to_regclass('knowledge.migration')").fetchone() != (None,):
+                return
+    except psycopg.OperationalError:
+        bootstrap(server.dsn(SUPERUSER, "postgres"), DATABASE)
+    migrate(server.dsn(OWNER))
+
+
+def unreachable(error: psycopg.Error) -> UnavailableError:
+    """The error for a database that cannot be used now; the driver's words name host and cause, no secret."""
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return UnavailableError(f"The database cannot be reached: {reason}. Check KNOWLEDGE_DSN, or try again later")

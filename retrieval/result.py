@@ -1,0 +1,162 @@
+"""What a search takes beside the question, and what it gives back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from retrieval.errors import InvalidQueryError
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Narrows a search to some documents; what may be seen at all is not decided here.
+
+    Args:
+        source: source folder (`blog`, `podcast`, `document`), or several of them.
+        language: ISO 639-1 code, or several of them.
+        tags: tags that a document must all have.
+        since: earliest day of publication, a date or `YYYY-MM-DD`; where a document names no day, the day it
+            was received counts.
+
+    Raises:
+        InvalidQueryError: a value is of the wrong type.
+    """
+
+    source: str | Iterable[str] | None = None
+    language: str | Iterable[str] | None = None
+    tags: str | Iterable[str] | None = None
+    since: dt.date | str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("source", "language", "tags"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        if isinstance(self.since, str):
+            try:
+                object.__setattr__(self, "since", dt.date.fromisoformat(self.since))
+            except ValueError:
+                raise InvalidQueryError("Filters.since is no date: write YYYY-MM-DD") from None
+        elif isinstance(self.since, dt.datetime):
+            object.__setattr__(self, "since", self.since.date())
+        elif self.since is not None and not isinstance(self.since, dt.date):
+            raise InvalidQueryError("Filters.since is no date: write YYYY-MM-DD")
+
+    def parameters(self) -> dict[str, object]:
+        """Values for the statement, None where nothing is asked for."""
+        return {"source": self.source, "language": self.language, "tags": self.tags, "since": self.since}
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in self.parameters().values())
+
+
+def _names(name: str, value: object) -> list[str] | None:
+    if value is None:
+        return None
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, Iterable):
+        raise InvalidQueryError(f"Filters.{name} must be a name or several names")
+    names = list(values)
+    if not names or not all(isinstance(v, str) and v and "\x00" not in v for v in names):
+        raise InvalidQueryError(f"Filters.{name} is empty or holds something that is no name")
+    return sorted(set(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a passage stands, for a person to follow.
+
+    Attributes:
+        page: page from 1, in documents that have pages.
+        start_s, end_s: seconds in the recording, in transcripts.
+    """
+
+    title: str
+    path: str
+    heading: str | None
+    page: int | None
+    speaker: str | None
+    start_s: float | None
+    end_s: float | None
+    url: str | None
+    published: dt.date | None
+    version: int
+
+    @property
+    def place(self) -> str:
+        """Page or time alone, e.g. `page 3` or `12:05`; empty where there is neither."""
+        if self.page is not None:
+            return f"page {self.page}"
+        if self.start_s is not None:
+            minutes, seconds = divmod(int(self.start_s), 60)
+            hours, minutes = divmod(minutes, 60)
+            return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes:02d}:{seconds:02d}"
+        return ""
+
+    @property
+    def link(self) -> str:
+        """Address or path, with the page or second to jump to."""
+        target = self.url or self.path
+        if self.page is not None:
+            return f"{target}#page={self.page}"
+        if self.start_s is not None:
+            return f"{target}#t={int(self.start_s)}"
+        return target
+
+    def __str__(self) -> str:
+        return ", ".join(part for part in (self.title, self.path, self.place) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One passage.
+
+    Attributes:
+        score: fused score, 0 to 1, comparable within one result only.
+        lexical_rank, vector_rank: place in each leg from 1; None where that leg did not have it.
+        similarity: cosine of query and passage; None in a degraded result.
+        chunk_id: stable id of the passage; document_id: stable id of the document.
+        version: version of the document in this release.
+        expires_at: when the passage stops being served; None: never.
+    """
+
+    text: str
+    score: float
+    lexical_rank: int | None
+    vector_rank: int | None
+    similarity: float | None
+    citation: Citation
+    chunk_id: str
+    document_id: UUID
+    version: int
+    source: str
+    language: str
+    tags: tuple[str, ...]
+    valid_from: dt.datetime
+    expires_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first, and how they came about.
+
+    Attributes:
+        request_id: id of the audit row.
+        release: number of the release that answered.
+        timings: milliseconds by step (`lexical`, `score`, `embed`, `fuse`, `total`). `embed` runs beside
+            `lexical` and `score`.
+        degraded: True where a part failed and the result is poorer for it.
+    """
+
+    hits: tuple[Hit, ...]
+    request_id: UUID
+    release: int
+    timings: Mapping[str, float]
+    degraded: bool
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)

@@ -1,0 +1,1 @@
+"""The database schema: SQL files and the code that applies them."""

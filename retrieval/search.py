@@ -1,0 +1,201 @@
+"""One search as steps without I/O: what to send, what to make of the answers. Both retrievers drive it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import sql
+
+from retrieval import bm25, statements
+from retrieval.analysis import query_terms
+from retrieval.errors import InvalidPrincipalError, InvalidQueryError
+from retrieval.principal import CLEARANCES, Principal
+from retrieval.result import Citation, Filters, Hit, SearchResult
+from retrieval.settings import Settings
+
+LEXICAL_WEIGHT = 0.5
+"""Weight of the lexical leg for a query all of whose words are known; it shrinks with the share that is not."""
+
+Statement = tuple[sql.SQL, dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The index a statement speaks of."""
+
+    id: int
+    fingerprint: str
+    dimension: int
+    analyzer: str
+
+
+@dataclass
+class Search:
+    """State of one search between its round trips."""
+
+    query: str
+    principal: Principal
+    k: int
+    filters: Filters
+    release: int | None
+    request_id: UUID
+    pseudonym: str
+    clock: Callable[[], float] = time.perf_counter
+    timings: dict[str, float] = field(default_factory=dict)
+    degraded: bool = False
+
+    def __post_init__(self) -> None:
+        self._began = self._last = self.clock()
+        self._words = query_terms(self.query)
+        self._release_read = 0
+        self._lexical = bm25.Lexical.nothing()
+        self._eligible: NDArray[np.int32] | None = None
+        self._visible = 0
+
+    # ---------------------------------------------------------------- first trip
+
+    def entry(self) -> Statement:
+        """Enter the transaction as the principal."""
+        return statements.ENTER, {
+            "tenant": self.principal.tenant,
+            "roles": sorted(self.principal.roles),
+            "clearance": CLEARANCES.index(self.principal.clearance),
+            "release": self.release,
+        }
+
+    def reads(self, space: int) -> list[Statement]:
+        """What the lexical leg needs, to be sent right behind `entry`."""
+        terms = sorted({term for alternatives in self._words for term in alternatives})
+        parameters = {"terms": terms} | self.filters.parameters()
+        return [(statement, parameters) for statement in statements.first_trip(space, filtered=bool(self.filters))]
+
+    def score(self, release: int, answers: Sequence[Sequence[Sequence[Any]]]) -> None:
+        """Run the lexical leg over the answers to `reads`."""
+        self._lap("lexical")
+        self._release_read = release
+        postings, statistics, masked, *eligible = answers
+        masked_chunks = _numbers(masked[0][0])
+        self._visible = int(statistics[0][0]) - len(masked_chunks)
+        self._eligible = _numbers(eligible[0][0][0]) if eligible else None
+        self._lexical = bm25.score(
+            self._words,
+            {row[0]: row[1] for row in postings},
+            chunks=self._visible,
+            length=int(statistics[0][1]) - int(masked[0][1]),
+            masked=masked_chunks,
+            eligible=self._eligible,
+            limit=self.candidates,
+        )
+        self._lap("score")
+
+    # --------------------------------------------------------------- second trip
+
+    @property
+    def candidates(self) -> int:
+        """Passages each leg puts forward: never fewer than are asked for."""
+        return max(statements.CANDIDATES, self.k)
+
+    def fusion(self, space: Space, vector: object | None) -> Statement:
+        """The second round trip; without a vector the lexical leg stands alone."""
+        variant = "none"
+        if vector is not None:
+            eligible = None if self._eligible is None else len(self._eligible)
+            variant = statements.vector_variant(self._visible, eligible)
+        weight = 1.0 if vector is None else LEXICAL_WEIGHT * self._lexical.coverage
+        filters = {name: value for name, value in self.filters.parameters().items() if value is not None}
+        return statements.second_trip(space.id, variant, self.candidates), {
+            "chunks": self._lexical.chunks.tolist(),
+            "scores": self._lexical.scores.tolist(),
+            "vector": vector,
+            "eligible": None if self._eligible is None else self._eligible.tolist(),
+            "weight": weight,
+            "k": self.k,
+            "request_id": self.request_id,
+            "principal": self.pseudonym,
+            "model": space.fingerprint,
+            "filters": json.dumps(filters, default=str, sort_keys=True),
+            "timings": json.dumps({name: round(ms, 3) for name, ms in self.timings.items()}),
+            "degraded": self.degraded,
+        }
+
+    def result(self, rows: Sequence[Sequence[Any]]) -> SearchResult:
+        """The answer from the rows of the second round trip."""
+        self._lap("fuse")
+        self.timings["total"] = (self.clock() - self._began) * 1000
+        return SearchResult(
+            hits=tuple(_hit(row) for row in rows),
+            request_id=self.request_id,
+            release=self._release_read,
+            timings=self.timings,
+            degraded=self.degraded,
+        )
+
+    def embedded(self, vector: object | None, milliseconds: float) -> None:
+        """Note what embedding cost, and that waiting for it is over."""
+        self.timings["embed"] = milliseconds
+        self.degraded = vector is None
+        self._last = self.clock()
+
+    def _lap(self, step: str) -> None:
+        now = self.clock()
+        self.timings[step] = (now - self._last) * 1000
+        self._last = now
+
+
+def check(query: object, principal: object, k: object, filters: object, settings: Settings) -> None:
+    """Refuse a call that cannot be answered, before anything is asked of the database.
+
+    Raises:
+        InvalidQueryError: query, k or filters are out of bounds.
+        InvalidPrincipalError: there is no principal.
+    """
+    if not isinstance(principal, Principal):
+        raise InvalidPrincipalError("search needs principal=Principal(user=…, tenant=…): nobody means nothing")
+    if not isinstance(query, str) or not query.strip():
+        raise InvalidQueryError("The query is empty: ask something")
+    if len(query) > settings.query_max_chars:
+        raise InvalidQueryError(
+            f"The query has {len(query)} characters, at most {settings.query_max_chars} are accepted"
+            " (KNOWLEDGE_QUERY_MAX_CHARS)"
+        )
+    if any("\ud800" <= c <= "\udfff" for c in query):
+        raise InvalidQueryError("The query holds half a surrogate pair: send well-formed Unicode")
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= settings.k_max:
+        raise InvalidQueryError(f"k must be a whole number from 1 to {settings.k_max} (KNOWLEDGE_K_MAX)")
+    if filters is not None and not isinstance(filters, Filters):
+        raise InvalidQueryError("filters must be a Filters object")
+
+
+def _numbers(packed: bytes) -> NDArray[np.int32]:
+    return np.frombuffer(packed, ">i4").astype(np.int32)
+
+
+def _hit(row: Sequence[Any]) -> Hit:
+    (
+        text, score, lexical_rank, vector_rank, similarity,
+        title, path, heading, page, speaker, start_s, end_s, url, published, version,
+        chunk_id, document_id, source, language, tags, valid_from, expires_at,
+    ) = row  # fmt: skip
+    return Hit(
+        text=text,
+        score=score,
+        lexical_rank=lexical_rank,
+        vector_rank=vector_rank,
+        similarity=similarity,
+        citation=Citation(title, path, heading, page, speaker, start_s, end_s, url, published, version),
+        chunk_id=chunk_id,
+        document_id=document_id,
+        version=version,
+        source=source,
+        language=language,
+        tags=tuple(tags),
+        valid_from=valid_from,
+        expires_at=expires_at,
+    )

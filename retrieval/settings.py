@@ -1,0 +1,107 @@
+"""Settings of the library: one typed place, filled from `KNOWLEDGE_…` variables or `settings.toml` in the home.
+
+The environment wins over the file, the file over the defaults. Everything is checked when the object is built.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from retrieval.errors import ConfigurationError
+
+PREFIX = "KNOWLEDGE_"
+SETTINGS_FILE = "settings.toml"
+PIPELINE_NAMES = frozenset(
+    {
+        "file_max_bytes", "inbox", "keep_releases", "lake", "owner_dsn", "removal_share", "retry_limit",
+        "retry_pause_s", "sensor_interval_s", "settle_s",
+    }
+)  # fmt: skip
+"""Settings of the pipeline, which stand in the same file; where only questions are asked they are passed over."""
+
+
+class Settings(BaseSettings):
+    """What a process that asks questions needs to know."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
+
+    home: Path = Field(Path(".knowledge"), description="Data directory: database, models, lake, keys.")
+    dsn: SecretStr | None = Field(
+        None, description="Postgres to read from, as the runtime's role; unset: the embedded server of the home."
+    )
+    model: str | None = Field(
+        None, description="sentence-transformers model, a hub name or a directory; unset: the packaged one."
+    )
+    pool_size: int = Field(8, ge=1, le=500, description="Most connections one retriever opens.")
+    connect_timeout_s: int = Field(5, ge=2, le=120, description="Seconds to wait for the database to answer.")
+    statement_timeout_ms: int = Field(5000, ge=50, description="Milliseconds one statement may take.")
+    query_max_chars: int = Field(8000, ge=1, description="Longest query that is accepted, in characters.")
+    k_max: int = Field(200, ge=1, le=1000, description="Most passages one search may ask for.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the home's file."""
+        arguments = dict(init_settings())
+        home = Path(arguments.get("home") or os.environ.get(f"{PREFIX}HOME") or ".knowledge").expanduser()
+        return init_settings, env_settings, _HomeFile(settings_cls, home / SETTINGS_FILE)
+
+    @classmethod
+    def load(cls, **arguments: Any) -> Self:
+        """Read and check all settings.
+
+        Raises:
+            ConfigurationError: a value is wrong or a name is unknown; the sentence names the setting.
+        """
+        try:
+            return cls(**{name: value for name, value in arguments.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"]) or "settings"
+            if first["type"] == "extra_forbidden":
+                raise ConfigurationError(f"Unknown setting {name!r}{cls._suggestion(name)}") from None
+            raise ConfigurationError(
+                f"Setting {name!r} ({PREFIX}{name.upper()}) is not valid: {first['msg']}"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{SETTINGS_FILE} in the home directory cannot be read: {error}") from None
+
+    @classmethod
+    def _suggestion(cls, name: str) -> str:
+        close = difflib.get_close_matches(name, cls.model_fields, n=1)
+        return f": did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(cls.model_fields))}"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where prepared models lie."""
+        return self.home / "models"
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where keys of the embedded default lie."""
+        return self.home / "keys"
+
+
+class _HomeFile(TomlConfigSettingsSource):
+    """The home's file without the settings that are the pipeline's alone."""
+
+    def __call__(self) -> dict[str, Any]:
+        others = PIPELINE_NAMES.difference(self.settings_cls.model_fields)
+        return {name: value for name, value in super().__call__().items() if name not in others}

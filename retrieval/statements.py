@@ -1,0 +1,140 @@
+"""The SQL of a search: what is sent in each of its two round trips.
+
+No statement here filters by access: the policies of the tables do, from what `knowledge.enter` has set.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from psycopg import sql
+
+from retrieval.schema.migrate import space_schema
+
+ENTER = sql.SQL(
+    "select problem, release, space, fingerprint, dimension, analyzer"
+    " from knowledge.enter(%(tenant)s, %(roles)s, %(clearance)s, %(release)s)"
+)
+
+CANDIDATES = 50
+"""How many passages each leg puts forward."""
+
+EXACT_UP_TO = 5_000
+"""Visible rows up to which an exact scan beats the HNSW index in time and recall (measured, see docs)."""
+
+_POSTINGS = """
+select term, string_agg(post, ''::bytea) from {s}.posting where term = any (%(terms)s) group by term
+"""
+
+_STATISTICS = "select coalesce(sum(chunks), 0)::bigint, coalesce(sum(length), 0)::bigint from {s}.stat"
+
+_MASKED = """
+select coalesce(string_agg(int4send(chunk), ''::bytea order by chunk), ''::bytea), coalesce(sum(length), 0)::bigint
+from {s}.mask
+where (removed_in < 2147483647 and removed_in <= (select current_setting('knowledge.release')::int))
+   or (expires_at < 'infinity' and expires_at <= now())
+"""
+
+_ELIGIBLE = """
+select coalesce(string_agg(int4send(c.chunk), ''::bytea order by c.chunk), ''::bytea)
+from {s}.document d join {s}.chunk c on c.tenant = d.tenant and c.document = d.document
+where (%(source)s::text[] is null or d.source = any (%(source)s))
+  and (%(language)s::text[] is null or d.language = any (%(language)s))
+  and (%(tags)s::text[] is null or d.tags @> %(tags)s)
+  and (%(since)s::date is null or coalesce(d.published, (d.valid_from at time zone 'UTC')::date) >= %(since)s)
+"""
+
+# The vector leg in its variants. `+ 0` keeps the exact ones off the HNSW index.
+_VECTOR = {
+    "none": "select null::int as chunk, null::float8 as distance where false",
+    "exact": """
+        select chunk, embedding <=> %(vector)s as distance from {s}.chunk
+        order by (embedding <=> %(vector)s) + 0, chunk limit {n}""",
+    "hnsw": """
+        select chunk, embedding <=> %(vector)s as distance from {s}.chunk
+        order by embedding <=> %(vector)s limit {n}""",
+    "exact_eligible": """
+        select chunk, embedding <=> %(vector)s as distance from {s}.chunk where chunk = any (%(eligible)s)
+        order by (embedding <=> %(vector)s) + 0, chunk limit {n}""",
+    "hnsw_eligible": """
+        select chunk, embedding <=> %(vector)s as distance from {s}.chunk where chunk = any (%(eligible)s)
+        order by embedding <=> %(vector)s limit {n}""",
+}
+
+# A passage of the lexical leg gets its true similarity too, so that the legs are weighed on what both know of it.
+# Each score is brought to 0…1 within its leg: BM25 by its best, cosine between its worst and best candidate.
+_FUSE = """
+with lexical as materialized (
+    select u.chunk, u.score, row_number() over (order by u.place) as place, x.distance
+    from unnest(%(chunks)s::int[], %(scores)s::float8[]) with ordinality u(chunk, score, place)
+    cross join lateral (select {distance} as distance from {s}.chunk c where c.chunk = u.chunk offset 0) x
+),
+nearest as materialized ({vector}),
+vectorial as (
+    select chunk, distance, row_number() over (order by distance, chunk) as place from nearest
+),
+bounds as (select min(distance) as best, max(distance) as worst from nearest),
+candidate as (
+    select chunk, l.place as lexical_rank, v.place as vector_rank,
+           coalesce(v.distance, l.distance) as distance,
+           coalesce(l.score / nullif(max(l.score) over (), 0), 0) as lexical
+    from lexical l full join vectorial v using (chunk)
+),
+fused as (
+    select c.*, %(weight)s::float8 * lexical + (1 - %(weight)s::float8) * coalesce(
+        greatest(0, case when b.worst > b.best then (b.worst - c.distance) / (b.worst - b.best) else 1 end), 0)
+        as score
+    from candidate c cross join bounds b
+    order by score desc, chunk
+    limit %(k)s
+),
+hit as (
+    select f.score, f.lexical_rank, f.vector_rank, 1 - f.distance as similarity, p.*, d.*
+    from fused f
+    cross join lateral (
+        select chunk, document, chunk_id, text, heading, page, speaker, start_s, end_s, valid_from, expires_at
+        from {s}.chunk where chunk = f.chunk offset 0) p
+    cross join lateral (
+        select document_id, version, source, path, title, language, tags, published, url
+        from {s}.document where document = p.document offset 0) d
+),
+logged as (
+    insert into knowledge.audit
+        (request_id, tenant, principal, release, model, k, filters, hits, scores, timings, degraded)
+    select %(request_id)s, current_setting('knowledge.tenant')::int, %(principal)s,
+           current_setting('knowledge.release')::int, %(model)s, %(k)s, %(filters)s,
+           coalesce(array_agg(chunk_id order by score desc, chunk), '{{}}'),
+           coalesce(array_agg(score::real order by score desc, chunk), '{{}}'), %(timings)s, %(degraded)s
+    from hit
+)
+select text, score, lexical_rank, vector_rank, similarity,
+       title, path, heading, page, speaker, start_s, end_s, url, published, version,
+       chunk_id, document_id, source, language, tags, valid_from, expires_at
+from hit order by score desc, chunk
+"""
+
+
+@functools.cache
+def _compose(template: str, space: int, variant: str = "none", n: int = CANDIDATES) -> sql.SQL:
+    vector = _VECTOR[variant].format(s=space_schema(space), n=n)
+    distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
+    text = template.format(s=space_schema(space), vector=vector, distance=distance)
+    return sql.SQL(text)
+
+
+def first_trip(space: int, *, filtered: bool) -> list[sql.SQL]:
+    """Postings, statistics, masked chunks and, when filters are given, the chunks that pass them."""
+    templates = [_POSTINGS, _STATISTICS, _MASKED] + ([_ELIGIBLE] if filtered else [])
+    return [_compose(template, space) for template in templates]
+
+
+def second_trip(space: int, variant: str, candidates: int) -> sql.SQL:
+    """Vector leg, fusion, texts and audit row; `variant` is a key of the vector leg."""
+    return _compose(_FUSE, space, variant, candidates)
+
+
+def vector_variant(visible: int, eligible: int | None) -> str:
+    """How to run the vector leg, by the number of rows it has to choose from."""
+    if eligible is not None:
+        return "exact_eligible" if eligible <= EXACT_UP_TO else "hnsw_eligible"
+    return "exact" if visible <= EXACT_UP_TO else "hnsw"

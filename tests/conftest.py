@@ -1,0 +1,58 @@
+"""Fixtures for all tests: the default embedding model, prepared at most once per machine, and databases."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from retrieval.embedding import Encoder, load_encoder
+from retrieval.server import EmbeddedServer
+from tests.support import Databases, Index
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """Folder of prepared models: KNOWLEDGE_TEST_MODELS, or one inside the repository that git ignores."""
+    return Path(os.environ.get("KNOWLEDGE_TEST_MODELS") or REPOSITORY / ".tmp" / "models")
+
+
+@pytest.fixture(scope="session")
+def encoder(models_dir: Path) -> Encoder:
+    """The default encoder. The first use on a machine prepares the model, which takes about 15 s."""
+    return load_encoder(models_dir)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """An embedded server for this run, in a folder whose path is short enough for its socket."""
+    with tempfile.TemporaryDirectory(prefix="knowledge-") as folder:
+        server = EmbeddedServer.attach(Path(folder) / "home")
+        try:
+            databases = Databases(server, Path(folder) / "home")
+            with databases.admin() as connection:
+                # What is tested survives a killed server, not a power cut.
+                connection.execute("alter system set fsync = off")
+                connection.execute("select pg_reload_conf()")
+            yield databases
+        finally:
+            server.release()
+
+
+@pytest.fixture
+def index(databases: Databases) -> Iterator[Index]:
+    """An empty index, set up and without a release."""
+    with databases.index() as index:
+        yield index
+
+
+@pytest.fixture(scope="module")
+def shared_index(databases: Databases) -> Iterator[Index]:
+    """An index for all tests of a module that change nothing of what the others see."""
+    with databases.index() as index:
+        yield index

@@ -109,6 +109,12 @@ class Lake:
                 return set()
             return {(entry["date"], entry["source"]) for entry in table.partitions()}
 
+    def version(self, contract: Contract) -> int:
+        """Number of the table's last commit, -1 where there is no table."""
+        with self._errors(contract):
+            table = self._open(contract)
+            return -1 if table is None else int(table.version())
+
     def read(
         self,
         contract: Contract,

@@ -107,8 +107,12 @@ class Ledger:
 
     def unfinished(self) -> set[Partition]:
         """Partitions with a newest content event that has not come to an end, or that older code brought there."""
-        todo = self.newest[~self.newest.state.isin([REFUSED, READY]) | self.newest.stale]
-        return set(zip(todo.date, todo.source, strict=True))
+        return partitions_in(self.newest[~self.newest.state.isin([REFUSED, READY]) | self.newest.stale])
+
+
+def partitions_in(events: pd.DataFrame) -> set[Partition]:
+    """The partitions that events lie in."""
+    return {(str(date), str(source)) for date, source in zip(events.date, events.source, strict=True)}
 
 
 def _chunk_progress(lake: Lake, versions: Versions) -> tuple[set[tuple[object, ...]], set[tuple[object, ...]]]:

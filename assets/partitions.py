@@ -16,6 +16,9 @@ PARTITIONS = dg.MultiPartitionsDefinition(
     }
 )
 
+BACKFILL_TAG = "dagster/backfill"
+"""Dagster's tag of runs that a backfill started."""
+
 
 def partition_key(partition: Partition) -> str:
     """Dagster's key for (date, source): dimensions in order of their names."""
@@ -27,3 +30,14 @@ def partitions_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionCont
     keys = [str(key) for key in context.partition_keys]
     pairs = [key.split("|", 1) for key in keys]
     return sorted((date, source) for date, source in pairs)
+
+
+class RefineConfig(dg.Config):
+    """How a run of silver or gold treats rows that are there already."""
+
+    rebuild: bool = False
+
+
+def rebuilds(context: dg.AssetExecutionContext, config: RefineConfig) -> bool:
+    """Whether rows are made anew even where their versions are current: in backfills, and when it is asked for."""
+    return config.rebuild or BACKFILL_TAG in context.run.tags

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from assets.lake import Lake
+from assets.lake import Lake, Partition
 from assets.ledger import Ledger, Versions
 from retrieval.audit import load_key
 from retrieval.database import Database
@@ -41,6 +41,7 @@ class Stores:
         removal_share: share of a source's files (0 to 1) that may vanish at once.
         keep_releases: releases kept behind the active one.
         progress: told about long steps.
+        sound: (check, table, partition, commit) that passed in this process.
     """
 
     settings: Settings
@@ -52,6 +53,7 @@ class Stores:
     removal_share: float = 0.2
     keep_releases: int = 5
     progress: Progress = no_progress
+    sound: set[tuple[str, str, Partition, int]] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property

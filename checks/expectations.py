@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.bronze.contract import CONTENT, SOURCE_FILES
 from assets.contract import Between
 from assets.gold.contract import CHUNKS, EMBEDDINGS
+from assets.gold.embed import UNIT_TOLERANCE
 from assets.index.contract import CANDIDATE
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.refusal import REASONS
 from checks.suites import Additions, Measure, Promise, Where, between, not_null, unique
 
-UNIT_TOLERANCE = 1e-3
-"""Largest distance of a vector's length from 1. Rounding to half precision changes each number, and so the length,
-by at most 2^-11 of itself, which is half of that."""
+HALF_TOLERANCE = 2 * UNIT_TOLERANCE
+"""The same in Postgres: rounding to half precision changes each number, and so the length, by at most 2^-11 of
+itself, which is half a thousandth."""
 
 _SLICE_ROWS = 4_096
 """Vectors that are squared at a time, which bounds the memory at about 13 MB for 384 dimensions."""
@@ -52,10 +55,27 @@ def _span(table: pa.Table) -> pa.Array:
 _NORM = Measure("embedding.norm", ("embedding",), norms)
 _SPAN = Measure("char_range.length", ("char_start", "char_end"), _span)
 _UNIT = Between(1 - UNIT_TOLERANCE, 1 + UNIT_TOLERANCE)
+_UNIT_IN_HALVES = Between(1 - HALF_TOLERANCE, 1 + HALF_TOLERANCE)
 
 
-def _json(column: str) -> Promise:
-    return Promise(f"`{column}` is JSON", "ExpectColumnValuesToBeJsonParseable", (column,), {"column": column})
+def _is_object(column: str) -> Measure:
+    def compute(table: pa.Table) -> pa.Array:
+        return pa.array([_parses_as_object(text) for text in table.column(column).to_pylist()], pa.bool_())
+
+    return Measure(f"{column}.object", (column,), compute)
+
+
+def _parses_as_object(text: str | None) -> bool | None:
+    try:
+        return None if text is None else isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _object(column: str) -> Promise:
+    # by a measure, because Great Expectations would have to see the texts
+    arguments = {"column": f"{column}.object", "value_set": [True]}
+    return Promise(f"`{column}` is a JSON object", "ExpectColumnValuesToBeInSet", (f"{column}.object",), arguments)
 
 
 def _greater(greater: str, than: str, *, or_equal: bool = False) -> Promise:
@@ -80,6 +100,7 @@ def _equal(one: str, other: str, rule: str) -> Promise:
 _COVERED = Where("policy_error", None)
 
 _BRONZE = Additions(
+    measures=(_is_object("defaults"),),
     promises=(
         not_null("content", "`content` is there where `kind` is content", Where("kind", CONTENT)),
         Promise(
@@ -93,12 +114,13 @@ _BRONZE = Additions(
             not_null(column, f"`{column}` is there where no `policy_error` is", _COVERED)
             for column in ("tenant", "roles", "clearance")
         ),
-        _json("defaults"),
-    )
+        _object("defaults"),
+    ),
 )
 
 _DOCUMENTS = Additions(
-    promises=(between("blocks", Between(1), "`blocks` holds at least one"), _json("pii")),
+    measures=(_is_object("pii"),),
+    promises=(between("blocks", Between(1), "`blocks` holds at least one"), _object("pii")),
 )
 
 _QUARANTINE = Additions(
@@ -145,7 +167,7 @@ _CANDIDATE = Additions(
         _equal("tenant", "acl_tenant", "`acl_id` is a set of the same tenant"),
         _equal("expires_at", "document_expires_at", "`expires_at` is that of the document"),
         _greater("expires_at", "valid_from"),
-        between("norm", _UNIT, "`norm` is 1"),
+        between("norm", _UNIT_IN_HALVES, "`norm` is 1"),
     ),
 )
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from great_expectations.expectations import Expectation
 
-Values = pa.Array | pa.ChunkedArray
-
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -33,7 +31,7 @@ class Measure:
 
     name: str
     columns: tuple[str, ...]
-    compute: Callable[[pa.Table], Values]
+    compute: Callable[[pa.Table], pa.Array | pa.ChunkedArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +129,13 @@ def is_shown_as_length(column: Column) -> bool:
     return column.private or pa.types.is_nested(column.type) or pa.types.is_binary(column.type)
 
 
-def _visible(contract: Contract, name: str, values: Values) -> Values:
+def _visible(contract: Contract, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     known = name in contract.schema.names and values.type == contract.column(name).type
     # A column that is not as promised is reported by name, and could hold anything.
     return values if known and not is_shown_as_length(contract.column(name)) else _lengths(values)
 
 
-def _lengths(values: Values) -> Values:
+def _lengths(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_string(values.type):
         return pc.utf8_length(values)
     if pa.types.is_binary(values.type):
@@ -189,12 +187,12 @@ def _keeps_rule(contract: Contract, column: Column) -> Promise:
         raise TypeError(f"{contract.name}: column {name} may only have a rule about its length")
     if isinstance(rule, Matches):
         # \Z and not $, which lets a line break follow
-        arguments = {"column": name, "regex": rf"\A(?:{rule.pattern})\Z"}
-        return Promise(f"`{name}` matches `{rule.pattern}`", "ExpectColumnValuesToMatchRegex", (name,), arguments)
+        pattern = {"column": name, "regex": rf"\A(?:{rule.pattern})\Z"}
+        return Promise(f"`{name}` matches `{rule.pattern}`", "ExpectColumnValuesToMatchRegex", (name,), pattern)
     if isinstance(rule, OneOf):
-        arguments = {"column": name, "value_set": list(rule.values)}
+        values = {"column": name, "value_set": list(rule.values)}
         text = f"`{name}` is one of {', '.join(rule.values)}"
-        return Promise(text, "ExpectColumnValuesToBeInSet", (name,), arguments)
+        return Promise(text, "ExpectColumnValuesToBeInSet", (name,), values)
     assert isinstance(rule, Between)
     return between(name, rule)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pipelines.settings import PipelineSettings
 from pipelines.stores import build_stores, utc_now
 from pipelines.work import Work, find_work
 from retrieval.analysis import ANALYZER
+from retrieval.errors import KnowledgeError
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -82,7 +84,7 @@ def ingest(
         clock: the time; read once at the start, so that a run over midnight belongs to one day.
         progress: told about long steps.
         confirm_deletions: believe that everything that vanished was meant to.
-        partitions: more (date, source) partitions to run again, whether or not they need it.
+        partitions: more (date, source) partitions, to be made anew whether or not they need it.
 
     Raises:
         KnowledgeError: a setting is wrong or something is out of reach. What goes wrong inside a run is in the
@@ -95,7 +97,8 @@ def ingest(
     stores.database  # noqa: B018  # set up first: without a database nothing below can end well
     work = find_work(stores, confirm_deletions=confirm_deletions)
     seconds["look"] = time.perf_counter() - began
-    todo = sorted({group.partition for group in work.groups} | set(partitions))
+    asked_for = set(partitions)
+    todo = sorted({group.partition for group in work.groups} | asked_for)
     if not todo and _in_line(stores):
         return _report(stores, work, (), seconds, began)
     from pipelines.definitions import defs
@@ -107,7 +110,14 @@ def ingest(
         tags = {RUN_PID_TAG: str(os.getpid())}
         for date, source in todo:
             step = time.perf_counter()
-            config = {"ops": {"bronze__source_files": {"config": {"confirm_deletions": confirm_deletions}}}}
+            rebuild = {"config": {"rebuild": (date, source) in asked_for}}
+            config = {
+                "ops": {
+                    "bronze__source_files": {"config": {"confirm_deletions": confirm_deletions}},
+                    "silver": rebuild,
+                    "gold__chunks": rebuild,
+                }
+            }
             outcomes.append(_run(defs, instance, "lake", stores, f"{date}|{source}", tags, config))
             seconds[f"{date}|{source}"] = time.perf_counter() - step
         step = time.perf_counter()
@@ -178,8 +188,18 @@ def _problems(result: ExecuteInProcessResult) -> Iterable[str]:
     for event in result.filter_events(lambda event: event.is_step_failure):
         error = event.step_failure_data.error
         cause = error.cause if error and error.cause else error
-        if cause is not None and "AssetCheck" not in (cause.cls_name or "") + (error.cls_name if error else ""):
-            yield f"step {event.step_key}: {cause.cls_name}: {cause.message.strip().splitlines()[0]}"
+        if cause is not None and cause.cls_name != "DagsterAssetCheckFailedError":
+            yield f"step {event.step_key}: {_told(cause.cls_name or 'Error', cause.message)}"
+
+
+def _told(name: str, message: str) -> str:
+    """Our own errors speak for themselves; what others say may quote a document, so only their name is told."""
+    ours = {KnowledgeError}
+    while grown := {child for parent in ours for child in parent.__subclasses__()} - ours:
+        ours |= grown
+    if name in {error.__name__ for error in ours}:
+        return re.sub(rf"^[\w.]*{name}: ", "", message.strip().splitlines()[0])
+    return f"unexpected {name}; the run in the Dagster UI has the details"
 
 
 def _report(

@@ -6,7 +6,8 @@ import dagster as dg
 
 from assets.partitions import PARTITIONS
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+# A failed step is told by the report of an ingestion, in sentences instead of stack traces.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 LAKE = dg.AssetSelection.groups("bronze", "silver", "gold")
 INDEX = dg.AssetSelection.groups("index")

@@ -108,7 +108,7 @@ def score(
     found = np.flatnonzero(totals)
     if eligible is not None:
         found = found[_isin(found + first, eligible)]
-    scores = totals[found]
+    scores: NDArray[np.float64] = totals[found].astype(np.float64, copy=False)
     if len(found) > limit:
         threshold = np.partition(scores, len(scores) - limit)[len(scores) - limit]
         keep = scores >= threshold

@@ -180,7 +180,7 @@ def entered(row: Sequence[Any] | None, wanted: int | None) -> tuple[int, Space]:
     Raises:
         InvalidPrincipalError, UnknownTenantError, NoReleaseError: what the database says is wrong.
     """
-    problem, release, *space = row or ("principal", None)
+    problem, release, *space = row or ("principal", 0)
     if problem == "principal":
         raise InvalidPrincipalError("The principal is incomplete: tenant, roles and clearance are needed")
     if problem == "tenant":
@@ -188,7 +188,7 @@ def entered(row: Sequence[Any] | None, wanted: int | None) -> tuple[int, Space]:
     if problem == "release":
         what = "Nothing is published yet" if wanted is None else f"Release {wanted} is not kept"
         raise NoReleaseError(f"{what}: `knowledge release list` shows what there is")
-    return release, Space(*space)
+    return int(release), Space(*space)
 
 
 def translate(error: psycopg.Error) -> NoReturn:

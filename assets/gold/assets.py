@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.gold.refine import chunk_partition, embed_texts
-from assets.partitions import PARTITIONS, partitions_of
+from assets.partitions import PARTITIONS, RefineConfig, partitions_of, rebuilds
 from assets.silver.contract import DOCUMENTS
 from assets.stores import Stores
 
@@ -22,11 +22,13 @@ EMBEDDINGS_KEY = dg.AssetKey(EMBEDDINGS.name.split("/"))
     pool="gold_chunks",
     description=CHUNKS.doc,
 )
-def chunks(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+def chunks(
+    context: dg.AssetExecutionContext, config: RefineConfig, stores: dg.ResourceParam[Stores]
+) -> dg.MaterializeResult[None]:
     """Cut documents into passages; documents that were cut by this version already are left as they are."""
     rows = cut = 0
     for date, source in partitions_of(context):
-        table, documents = chunk_partition(stores, date, source)
+        table, documents = chunk_partition(stores, date, source, rebuild=rebuilds(context, config))
         stores.lake.replace(CHUNKS, date, source, table)
         rows += table.num_rows
         cut += documents

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise, product, takewhile
+from itertools import accumulate, pairwise, product
 
 import pyarrow as pa
 
@@ -26,7 +26,7 @@ CHUNKER = "blocks/1"
 """Changes whenever the same document would be cut differently."""
 
 MAX_TOKENS, MIN_TOKENS = 384, 96
-TARGET_SHARE = 0.5
+TARGET_SHARE = 0.35
 """Cuts that leave at least this share of the largest chunk on both sides are preferred."""
 
 MAX_SPAN_S = 120.0
@@ -37,6 +37,9 @@ MAX_GAP_S = 60.0
 
 HASHED_CHARACTERS = 64
 """How much text before a place decides how readily it is cut there."""
+
+LONGEST_STRETCH = 8192
+"""Characters of an endless sentence (a table, encoded data) that are split at a time."""
 
 PATH_SEPARATOR = " > "
 
@@ -102,7 +105,7 @@ def chunk(
     """The passages of a document, in order; together they hold all its words.
 
     A chunk crosses a heading only while it is smaller than `min_tokens`; headings stay with what follows them.
-    A sentence is cut only where it alone exceeds `max_tokens`.
+    A sentence is cut only where it, or it and the heading above, exceed `max_tokens`.
 
     Args:
         text: the document's text.
@@ -183,18 +186,19 @@ def _usable(text: str, blocks: Sequence[Block]) -> list[Block]:
 def _pieces(text: str, blocks: Sequence[Block], count_tokens: CountTokens, max_tokens: int) -> list[_Piece]:
     whole = [(block.start, block.end) for block in blocks]
     tokens = _counted(text, whole, count_tokens)
+    rooms = _rooms(blocks, tokens, max_tokens)
     divided = [
-        _parts(text, block) if is_large else [span]
-        for block, span, is_large in zip(blocks, whole, _large(blocks, tokens, max_tokens), strict=True)
+        _parts(text, block) if tokens[span] > room or _duration_s(block) > MAX_SPAN_S else [span]
+        for block, span, room in zip(blocks, whole, rooms, strict=True)
     ]
     tokens |= _counted(text, [span for spans in divided for span in spans if span not in tokens], count_tokens)
     fitting = [
         [
             part
-            for span in spans
-            for part in ([span] if tokens[span] <= max_tokens else _split(text, span, count_tokens, max_tokens))
+            for span, limit in zip(spans, [room] + [max_tokens] * (len(spans) - 1), strict=True)
+            for part in ([span] if tokens[span] <= limit else _split(text, span, count_tokens, limit))
         ]
-        for spans in divided
+        for spans, room in zip(divided, rooms, strict=True)
     ]
     tokens |= _counted(text, [span for spans in fitting for span in spans if span not in tokens], count_tokens)
     return [
@@ -209,13 +213,17 @@ def _counted(text: str, spans: Sequence[Span], count_tokens: CountTokens) -> dic
     return dict(zip(spans, counts, strict=True))
 
 
-def _large(blocks: Sequence[Block], tokens: Mapping[Span, int], max_tokens: int) -> Iterator[bool]:
-    """Whether each block, with the headings right above it, is too large for one chunk."""
+def _rooms(blocks: Sequence[Block], tokens: Mapping[Span, int], max_tokens: int) -> list[int]:
+    """Tokens that the first words of each block may have so that the headings above fit into the same chunk.
+
+    Headings that would take up more than half of it are left alone instead.
+    """
+    rooms = []
     headings = 0
     for block in blocks:
-        count = tokens[block.start, block.end]
-        yield headings + count > max_tokens or _duration_s(block) > MAX_SPAN_S
-        headings = headings + count if block.kind == "heading" else 0
+        rooms.append(max_tokens - headings if 2 * headings <= max_tokens else max_tokens)
+        headings = headings + tokens[block.start, block.end] if block.kind == "heading" else 0
+    return rooms
 
 
 def _duration_s(block: Block) -> float:
@@ -233,8 +241,22 @@ def _split(text: str, span: Span, count_tokens: CountTokens, max_tokens: int) ->
     from semantic_text_splitter import TextSplitter
 
     splitter = TextSplitter.from_callback(lambda part: count_tokens([part])[0], max_tokens)
-    first = span[0]
-    return [(first + at, first + at + len(part)) for at, part in splitter.chunk_indices(text[slice(*span)])]
+    return [
+        (start + at, start + at + len(part))
+        for start, end in _windows(text, span)
+        for at, part in splitter.chunk_indices(text[start:end])
+    ]
+
+
+def _windows(text: str, span: Span) -> Iterator[Span]:
+    """Stretches of bounded length, because the splitter's time grows faster than its input."""
+    start, last = span
+    while last - start > LONGEST_STRETCH:
+        space = text.rfind(" ", start + 1, start + LONGEST_STRETCH)
+        end = space if space > start else start + LONGEST_STRETCH
+        yield start, end
+        start = end
+    yield start, last
 
 
 def _piece(block: Block, span: Span, tokens: int, *, ends_block: bool) -> _Piece:
@@ -261,6 +283,7 @@ class _Layout:
         self._tokens = [0, *accumulate(piece.tokens for piece in pieces)]
         self._weights = [0, *accumulate(map(self._weight, pieces))]
         self._ranks = [0, *(_rank(text, piece) for piece in pieces)]
+        self._levels = _section_levels(pieces)
 
     def segments(self) -> list[Span]:
         """The document cut at its gaps and headings."""
@@ -304,26 +327,21 @@ class _Layout:
         Cuts that leave enough on both sides come first, so that small sections are joined evenly.
         """
         places = [cut for cut in range(segment[0] + 1, segment[1]) if self._begins_section(cut)]
-        places.sort(key=lambda cut: (self._section_level(cut), -_rank(self.text, self.pieces[cut]), cut))
+        places.sort(key=lambda cut: (self._levels[cut], -self._ranks[cut + 1], cut))
         cuts: list[int] = []
         for needed_after in (self.min_tokens, 0):
             for cut in places:
                 at = bisect_left(cuts, cut)
-                before, after = [segment[0], *cuts][at], [*cuts, segment[1]][at]
-                if (
-                    self._between(before, cut) >= self.min_tokens
-                    and self._between(cut, after) >= needed_after
-                    and cut != after
-                ):
+                before = cuts[at - 1] if at else segment[0]
+                after = cuts[at] if at < len(cuts) else segment[1]
+                if self._between(before, cut) < self.min_tokens or self._between(cut, after) < needed_after:
+                    continue
+                if cut != after:
                     cuts.insert(at, cut)
         return cuts
 
     def _begins_section(self, cut: int) -> bool:
         return _is_heading(self.pieces[cut]) and not _is_heading(self.pieces[cut - 1])
-
-    def _section_level(self, cut: int) -> int:
-        headings = takewhile(_is_heading, self.pieces[cut:])
-        return min(piece.block.level or 1 for piece in headings)
 
     def _between(self, start: int, end: int) -> int:
         return self._tokens[end] - self._tokens[start]
@@ -349,6 +367,15 @@ def _is_heading(piece: _Piece) -> bool:
     return piece.block.kind == "heading"
 
 
+def _section_levels(pieces: Sequence[_Piece]) -> list[int]:
+    """The outermost level of the headings in a row that begin at each piece; 0 where none does."""
+    levels = [0]
+    for piece in reversed(pieces):
+        own = piece.block.level or 1
+        levels.append(min(own, levels[-1] or own) if _is_heading(piece) else 0)
+    return levels[:0:-1]
+
+
 def _rank(text: str, piece: _Piece) -> int:
     """How readily the text is cut behind this piece: a hash of its last words."""
     words = text[max(piece.start, piece.end - HASHED_CHARACTERS) : piece.end]
@@ -362,7 +389,9 @@ def _fitting(layout: _Layout, segments: Sequence[Span], count_tokens: CountToken
     while small:
         counts = _exact(layout, small, count_tokens)
         large = [part for part in small if counts[part] > layout.max_tokens and part[1] - part[0] > 1]
-        fitting |= {part: counts[part] for part in small if part not in large}
+        fitting |= counts
+        for part in large:
+            del fitting[part]
         # the tokens of two pieces can be fewer than those of both together
         small = [half for part in large for half in layout.halves(part)]
     return sorted(fitting.items())

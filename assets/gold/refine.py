@@ -23,12 +23,16 @@ def chunker_version(model_tokens: int) -> str:
     return chunk.chunker_version(limit, min(chunk.MIN_TOKENS, limit // 2))
 
 
-def chunk_partition(stores: Stores, date: str, source: str) -> tuple[pa.Table, int]:
-    """Rows of gold/chunks for the partition, and how many documents were cut for it."""
+def chunk_partition(stores: Stores, date: str, source: str, *, rebuild: bool = False) -> tuple[pa.Table, int]:
+    """Rows of gold/chunks for the partition, and how many documents were cut for it.
+
+    Args:
+        rebuild: cut documents anew that are cut already.
+    """
     partition = [(date, source)]
     documents = stores.lake.read(DOCUMENTS, ["document_id", "event"], partitions=partition)
     wanted = set(_events(documents))
-    stored = stores.lake.read(CHUNKS, partitions=partition)
+    stored = stores.lake.read(CHUNKS, partitions=[] if rebuild else partition)
     current = [
         event in wanted and chunker == stores.versions.chunker
         for event, chunker in zip(_events(stored), stored["chunker"].to_pylist(), strict=True)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.lake import Lake
-from assets.ledger import READY, Ledger
+from assets.ledger import READY, Ledger, partitions_in
 from assets.silver.contract import DOCUMENTS
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
     """Documents in force at `now`, without texts and vectors."""
     current = ledger.current
     access = ledger.latest
-    partitions = set(zip(current.date, current.source, strict=True))
+    partitions = partitions_in(current)
     wanted = set(zip(current.index, current.event, strict=True))
     chunks: dict[tuple[str, int], dict[str, str]] = {}
     rows = lake.read(CHUNKS, ["document_id", "event", "chunk_id", *_CHUNK_FACTS], partitions=partitions)
@@ -130,7 +130,7 @@ def read_passages(
     if not wanted:
         return Passages([], np.zeros((0, dimension), np.float32))
     events = ledger.events[ledger.events.state == READY].set_index(["document_id", "event"])
-    place = {key: (events.at[key, "date"], events.at[key, "source"]) for key in {w[:2] for w in wanted}}
+    place = {key: (str(events.at[key, "date"]), str(events.at[key, "source"])) for key in {w[:2] for w in wanted}}
     partitions = set(place.values())
     ids = pa.array(sorted({w[0] for w in wanted}))
     columns = ["document_id", "event", "version", "chunk_id", "text", *_CHUNK_FACTS]

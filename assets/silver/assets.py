@@ -6,7 +6,7 @@ from collections import Counter
 import dagster as dg
 
 from assets.bronze.contract import SOURCE_FILES
-from assets.partitions import PARTITIONS, partitions_of
+from assets.partitions import PARTITIONS, RefineConfig, partitions_of, rebuilds
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.refine import refine_partition
 from assets.stores import Stores
@@ -38,14 +38,14 @@ QUARANTINE_KEY = dg.AssetKey(QUARANTINE.name.split("/"))
     pool="silver",
 )
 def silver(
-    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+    context: dg.AssetExecutionContext, config: RefineConfig, stores: dg.ResourceParam[Stores]
 ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
     """Read, normalise, redact; refuse with a reason what cannot be read."""
     reasons: Counter[str] = Counter()
     pii: Counter[str] = Counter()
     documents = processed = 0
     for date, source in partitions_of(context):
-        refined = refine_partition(stores, date, source)
+        refined = refine_partition(stores, date, source, rebuild=rebuilds(context, config))
         processed += refined.processed
         documents += refined.documents.num_rows
         reasons.update(refined.quarantine.column("reason").to_pylist())

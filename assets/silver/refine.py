@@ -37,14 +37,19 @@ class Refined:
     processed: int
 
 
-def refine_partition(stores: Stores, date: str, source: str) -> Refined:
-    """Every content event of the partition as a row of silver/documents or of silver/quarantine."""
+def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = False) -> Refined:
+    """Every content event of the partition as a row of silver/documents or of silver/quarantine.
+
+    Args:
+        rebuild: make rows anew that are there already.
+    """
     partition = [(date, source)]
     log = stores.lake.read(SOURCE_FILES, ["document_id", "event", "kind", "size"], partitions=partition)
     log = log.filter(pc.equal(log["kind"], CONTENT))
     received = _keys(log)
-    documents = _current(stores, stores.lake.read(DOCUMENTS, partitions=partition), received)
-    quarantine = _current(stores, stores.lake.read(QUARANTINE, partitions=partition), received)
+    stored = [] if rebuild else partition
+    documents = _current(stores, stores.lake.read(DOCUMENTS, partitions=stored), received)
+    quarantine = _current(stores, stores.lake.read(QUARANTINE, partitions=stored), received)
     done = _keys(documents) | _keys(quarantine)
     todo = [(key, size) for key, size in zip(_key_list(log), log["size"].to_pylist(), strict=True) if key not in done]
     good: list[dict[str, Any]] = []

@@ -1,17 +1,15 @@
-"""What all commands share: their common options, output as JSON or text, and errors as one line and an exit code."""
+"""What all commands share: common options, delivery of answers, errors as one line and an exit code."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
-import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -26,15 +24,15 @@ TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits.h."""
 INTERRUPTED = 128 + 2
 BROKEN_PIPE = 128 + 13
-"""As a shell reports a process that SIGINT or SIGPIPE ended."""
+"""As shells report a process that was ended by SIGINT or SIGPIPE."""
 
 HomeOption = Annotated[
     Path | None,
-    typer.Option("--home", metavar="DIR", help="Data directory; default: KNOWLEDGE_HOME, else .knowledge."),
+    typer.Option("--home", metavar="DIR", help="Data directory. Default: KNOWLEDGE_HOME, else .knowledge."),
 ]
 InboxOption = Annotated[
     Path | None,
-    typer.Option("--inbox", metavar="DIR", help="Watched folder; default: KNOWLEDGE_INBOX or as recorded in the home."),
+    typer.Option("--inbox", metavar="DIR", help="Watched folder. Default: KNOWLEDGE_INBOX, else as the home records."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -48,38 +46,53 @@ class Answer:
         data: for `--json`, see `output.to_json`.
         show: writes the same for people.
         code: exit code.
-        problems: sentences for standard error, in either form of output.
+        problems: what went wrong, for standard error beside either form.
+        notes: what to know beside it, likewise.
     """
 
     data: object
     show: Callable[[Console], None]
     code: int = OK
     problems: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
 
-def command(work: Callable[..., Answer | None]) -> Callable[..., None]:
-    """Make a function a command: deliver its answer, turn what it raises into a line and an exit code.
+def command(work: Callable[..., Answer]) -> Callable[..., None]:
+    """Make a function that gives an answer a command.
 
-    The function takes `as_json` and `debug`. While it runs with `as_json`, standard output belongs to the answer
-    alone: whatever else is printed goes to standard error. Commands that go on running deliver by themselves and
-    return None.
+    The function takes `as_json` and `debug` among its options. While it works for `--json`, whatever libraries print
+    goes to standard error.
     """
 
     @functools.wraps(work)
-    def run(*args: Any, as_json: bool, debug: bool, **kwargs: Any) -> None:
-        with _errors(as_json, debug):
-            answer = work(*args, as_json=as_json, debug=debug, **kwargs)
-            if answer is not None:
-                deliver(answer, as_json)
-                raise typer.Exit(answer.code)
+    def run(**options: Any) -> None:
+        def action() -> int:
+            with contextlib.redirect_stdout(sys.stderr) if options["as_json"] else contextlib.nullcontext():
+                answer = work(**options)
+            deliver(answer, as_json=options["as_json"])
+            return answer.code
+
+        raise typer.Exit(_attempt(action, **options))
 
     return run
 
 
-def deliver(answer: Answer, as_json: bool) -> None:
-    """Write an answer."""
+def service(work: Callable[..., int]) -> Callable[..., None]:
+    """Make a function a command that goes on running, delivers by itself and returns an exit code."""
+
+    @functools.wraps(work)
+    def run(**options: Any) -> None:
+        raise typer.Exit(_attempt(lambda: work(**options), **options))
+
+    return run
+
+
+def deliver(answer: Answer, *, as_json: bool) -> None:
+    """Write an answer, what is said about it first."""
     for problem in answer.problems:
         output.complain(problem)
+    for note in answer.notes:
+        output.mention(note)
     if as_json:
         sys.stdout.write(output.to_json(answer.data))
     else:
@@ -87,24 +100,74 @@ def deliver(answer: Answer, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-@contextlib.contextmanager
-def own_stdout(as_json: bool) -> Iterator[None]:
-    """Keep standard output free of what libraries print, where it has to be JSON."""
-    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        yield
-
-
 class Commands(TyperGroup):
-    """The top of the command line: wrong usage is one line too, and exit code 2."""
+    """The top of the command line: wrong usage is one line too."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **more: Any) -> Any:
-        """Run, and exit."""
-        as_json = "--json" in (sys.argv[1:] if args is None else args)
-        more["standalone_mode"] = False
-        if isinstance(sys.stdout, TextIO | typing_wrapper()):
-            ...
+        """Run a command line and exit."""
+        given = sys.argv[1:] if args is None else list(args)
         try:
-            code = super().main(args, *rest, **more)
+            code = super().main(given, *rest, **more | {"standalone_mode": False})
+        except typer.Abort:
+            code = INTERRUPTED
         except typer.TyperException as error:
-            ...
-        sys.exit(code or 0)
+            code = _wrong_usage(error, as_json="--json" in given)
+        sys.exit(code or OK)
+
+
+def _attempt(action: Callable[[], int], *, as_json: bool, debug: bool, **_: object) -> int:
+    try:
+        return action()
+    except (typer.TyperException, typer.Exit):
+        raise
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        output.abandon_stdout()
+        return BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001  # nothing may reach the terminal as a traceback unasked
+        if debug:
+            traceback.print_exception(error)
+        return _failed(error, as_json=as_json)
+
+
+def _failed(error: Exception, *, as_json: bool) -> int:
+    from retrieval.errors import InvalidRequestError, KnowledgeError, TransientError
+
+    error = _known(error)
+    transient = isinstance(error, TransientError)
+    if isinstance(error, KnowledgeError):
+        message = " ".join(str(error).split())
+    else:
+        # its own words may quote content
+        message = f"unexpected {type(error).__name__}: run the command again with --debug to see where it comes from"
+    _report(type(error).__name__, message, transient=transient, as_json=as_json)
+    if isinstance(error, InvalidRequestError):
+        return USAGE
+    return TRY_AGAIN if transient else PERMANENT
+
+
+def _known(error: Exception) -> Exception:
+    """The library's error for a database that went away in the middle."""
+    driver = sys.modules.get("psycopg")
+    if driver is not None and isinstance(error, driver.OperationalError):
+        from retrieval.database import unreachable
+
+        return unreachable(error)
+    return error
+
+
+def _wrong_usage(error: typer.TyperException, *, as_json: bool) -> int:
+    message = error.format_message().strip()
+    if message:  # empty where help was printed instead
+        context = getattr(error, "ctx", None)
+        hint = f" (see `{context.command_path} --help`)" if context is not None else ""
+        _report(type(error).__name__, message.rstrip(".") + hint, transient=False, as_json=as_json)
+    return error.exit_code
+
+
+def _report(name: str, message: str, *, transient: bool, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(output.to_json({"error": {"class": name, "message": message, "transient": transient}}))
+        sys.stdout.flush()
+    output.complain(message)

@@ -11,6 +11,8 @@ TYPE = "CREDIT_CARD"
 
 _SHORTEST, _LONGEST = 12, 19
 
+_SMALLEST_FIRST_GROUP = 4
+
 _DIGITS = re.compile(r"(?<![\w.,/=+-])[0-9](?:[ .\-\n]?[0-9]){11,}(?!\w)")
 _GROUP = re.compile(r"[0-9]+")
 
@@ -64,6 +66,8 @@ def _last_group(groups: list[re.Match[str]], first: int) -> int | None:
     """Index of the group that ends the longest card number beginning with the group at `first`."""
     number = ""
     found: int | None = None
+    if len(groups[first][0]) < _SMALLEST_FIRST_GROUP:
+        return None
     for index in range(first, len(groups)):
         number += groups[index][0]
         if len(number) > _LONGEST:

@@ -104,9 +104,12 @@ def _value(number: PhoneNumber) -> str:
 
 
 def _is_otherwise_numbered(before: str) -> bool:
-    named = [match.end() for match in _OTHERWISE_NUMBERED.finditer(before)]
-    called = [match.end() for match in _CALLED.finditer(before)]
-    return bool(named) and max(named) > max(called, default=0)
+    """Whether the last word before the number, and no other number in between, says that it is of another kind."""
+    named = list(_OTHERWISE_NUMBERED.finditer(before))
+    if not named:
+        return False
+    between = before[named[-1].end() :]
+    return not _CALLED.search(between) and not any(character.isdigit() for character in between)
 
 
 def _parsed(written: str, before: str, regions: tuple[str, ...]) -> PhoneNumber | None:

@@ -1,0 +1,319 @@
+"""`knowledge doctor`: looks at everything a question or an ingestion needs, one thing after the other."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipelines.cli.frame import OK, PERMANENT, Answer, DebugOption, HomeOption, InboxOption, JsonOption, command
+from pipelines.cli.homes import pipeline_settings
+from pipelines.cli.output import counted, plain, table
+from retrieval.errors import ConfigurationError, KnowledgeError, PermanentError
+
+if TYPE_CHECKING:
+    import psycopg
+    from rich.console import Console
+
+    from pipelines.settings import PipelineSettings
+    from retrieval.database import Database
+    from retrieval.embedding import ModelDirectory
+
+State = Literal["ok", "warn", "fail"]
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+PYTHON = (3, 11)
+FREE_BYTES = 2 * 10**9
+"""Model, database, lake and logs of a small installation take about one gigabyte."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found, with a sentence."""
+
+    check: str
+    state: State
+    sentence: str
+
+
+class _NotYetError(Exception):
+    """Something is not there because nothing was ingested yet; no failure."""
+
+
+@command
+def doctor(
+    inbox: InboxOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Check everything that ingestion and search need; exit code 1 if anything fails."""
+    findings = examine(home, inbox)
+    failed = [finding for finding in findings if finding.state == "fail"]
+
+    def show(console: Console) -> None:
+        rows = table("Check", "State", "")
+        for finding in findings:
+            rows.add_row(finding.check, finding.state, plain(finding.sentence), style=STYLES.get(finding.state))
+        console.print(rows)
+        console.print("Everything that is needed is there." if not failed else f"{counted(len(failed), 'check')} failed.")
+
+    return Answer({"ok": not failed, "checks": findings}, show, PERMANENT if failed else OK)
+
+
+def examine(home: Path | None, inbox: Path | None) -> list[Finding]:
+    """Run all checks; one that cannot be made does not keep the others from being made."""
+    findings = [_python()]
+    try:
+        settings = pipeline_settings(home, inbox)
+    except KnowledgeError as error:
+        return [*findings, Finding("settings", "fail", str(error))]
+    findings.append(Finding("settings", "ok", f"home {settings.home}"))
+    patient = _Patient(settings)
+    findings += [_made(name, check) for name, check in patient.checks()]
+    return findings
+
+
+def _made(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, "ok", check())
+    except _NotYetError as reason:
+        return Finding(name, "warn", str(reason))
+    except KnowledgeError as error:
+        return Finding(name, "fail", " ".join(str(error).split()))
+    except Exception as error:  # noqa: BLE001  # a broken installation fails in ways nobody foresaw
+        return Finding(name, "fail", f"The check broke with {type(error).__name__}: reinstall, or ask its makers")
+
+
+def _python() -> Finding:
+    here = platform.python_version()
+    if sys.version_info < PYTHON:
+        return Finding("python", "fail", f"Python {here} is too old: install 3.11 or newer")
+    return Finding("python", "ok", f"Python {here}")
+
+
+@dataclass
+class _Patient:
+    """One installation, with what the checks share."""
+
+    settings: PipelineSettings
+    _connections: list[psycopg.Connection[Any]] = field(default_factory=list)
+
+    def checks(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        yield "home", self.home
+        yield "space", self.space
+        yield "inbox", self.inbox
+        yield "model", self.model
+        yield "database", self.database
+        yield "schema", self.schema
+        yield "runtime role", self.runtime_role
+        yield "release", self.release
+        yield "index model", self.index_model
+        yield "lake", self.lake
+        yield "dagster", self.dagster
+
+    # ------------------------------------------------------------------ files
+
+    def home(self) -> str:
+        home = self.settings.home
+        existing = next(folder for folder in (home, *home.parents) if folder.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            raise ConfigurationError(f"{existing} cannot be written: correct its permissions or set KNOWLEDGE_HOME")
+        if not home.exists():
+            raise _NotYetError(f"{home} is not there yet: `knowledge ingest` creates it")
+        return f"{home} can be written"
+
+    def space(self) -> str:
+        existing = next(folder for folder in (self.settings.home, *self.settings.home.parents) if folder.exists())
+        free = shutil.disk_usage(existing).free
+        if free < FREE_BYTES:
+            raise ConfigurationError(
+                f"{free / 1e9:.1f} GB are free in {existing}, {FREE_BYTES / 1e9:.0f} GB are needed: free some space or"
+                " set KNOWLEDGE_HOME"
+            )
+        return f"{free / 1e9:.0f} GB free"
+
+    def inbox(self) -> str:
+        from assets.bronze.scan import inbox_root
+        from assets.contract import SOURCES
+
+        root = inbox_root(self.settings.inbox)
+        if not os.access(root, os.R_OK | os.X_OK):
+            raise ConfigurationError(f"{root} cannot be read: correct its permissions or set KNOWLEDGE_INBOX")
+        there = [source for source in SOURCES if (root / source).is_dir()]
+        if not there:
+            raise _NotYetError(f"{root} has none of the folders {', '.join(SOURCES)}: create them and drop files there")
+        return f"{root} with {', '.join(there)}"
+
+    # ------------------------------------------------------------------ model
+
+    def model(self) -> str:
+        found = self._model
+        return f"{found.fingerprint.id}, computed by {found.backend}"
+
+    @cached_property
+    def _model(self) -> ModelDirectory:
+        from retrieval.embedding.preparation import prepared
+
+        found = prepared(self.settings.models_dir, self.settings.model)
+        if found is None:
+            raise _NotYetError("The embedding model is not prepared yet: `knowledge ingest` does it, once")
+        return found
+
+    # --------------------------------------------------------------- database
+
+    @cached_property
+    def _reading(self) -> Database:
+        from retrieval.database import Database
+        from retrieval.server import EmbeddedServer
+
+        if self.settings.dsn is None and not (EmbeddedServer(self.settings.home).data / "PG_VERSION").exists():
+            raise _NotYetError("The embedded database is not set up yet: `knowledge ingest` or `knowledge db init` does it")
+        return Database.for_reading(self.settings)
+
+    def _reader(self) -> psycopg.Connection[Any]:
+        return self._reading.connect(self.settings, autocommit=True)
+
+    def database(self) -> str:
+        with self._reader() as connection:
+            row = connection.execute(
+                "select current_setting('server_version'),"
+                " (select extversion from pg_extension where extname = 'vector')"
+            ).fetchone()
+        assert row is not None
+        where = "embedded" if self._reading.server is not None else "KNOWLEDGE_DSN"
+        if row[1] is None:
+            raise ConfigurationError("The database lacks the extension vector: run `knowledge db init`")
+        return f"{where}: PostgreSQL {row[0]}, pgvector {row[1]}"
+
+    def schema(self) -> str:
+        import psycopg
+
+        from retrieval.database import unreachable
+        from retrieval.errors import SchemaError
+        from retrieval.schema.migrate import MIGRATIONS, OWNER, schema_version
+
+        server = self._reading.server
+        own = self.settings.owner_dsn or self.settings.dsn
+        dsn = own.get_secret_value() if own is not None else server.dsn(OWNER) if server is not None else ""
+        try:
+            with psycopg.connect(dsn, connect_timeout=self.settings.connect_timeout_s) as connection:
+                version = schema_version(connection)
+        except psycopg.OperationalError as error:
+            raise unreachable(error) from None
+        except psycopg.errors.InsufficientPrivilege:
+            raise _NotYetError("Its version can be read by the owner only: set KNOWLEDGE_OWNER_DSN to check it") from None
+        if version != MIGRATIONS[-1]:
+            raise SchemaError(
+                f"The schema is at {version or 'nothing'}, this program needs {MIGRATIONS[-1]}: run `knowledge db migrate`"
+            )
+        return version
+
+    def runtime_role(self) -> str:
+        """The reader owns nothing, steps around nothing, and row-level security is forced on all it may read."""
+        from retrieval.core import ROLE, ROLE_PARAMETERS, Core
+        from retrieval.errors import UnsafeRoleError
+        from retrieval.schema.migrate import READER
+
+        with self._reader() as connection:
+            Core.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone())
+            row = connection.execute(ROLE_FACTS, {"reader": READER}).fetchone()
+            open_tables = connection.execute(OPEN_TABLES, {"reader": READER}).fetchall()
+        if row is None or row[0] or row[1]:
+            raise UnsafeRoleError(f"{READER} is superuser, bypasses row-level security or owns tables: revoke that")
+        if open_tables:
+            names = ", ".join(str(name) for (name,) in open_tables[:3])
+            raise UnsafeRoleError(f"{READER} may read {names} without forced row-level security: revoke that at once")
+        return f"{READER} owns nothing, and row-level security is forced on {counted(row[2], 'readable table')}"
+
+    def _current(self) -> tuple[int, str]:
+        """Number and fingerprint of the active release."""
+        import psycopg
+
+        from retrieval.core import translate
+
+        try:
+            with self._reader() as connection:
+                from psycopg import sql
+
+                from retrieval.core import BECOME_READER, ROLE, ROLE_PARAMETERS, Core
+
+                if Core.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone()):
+                    connection.execute(BECOME_READER)
+                row = connection.execute(
+                    sql.SQL("select release, fingerprint from knowledge.current_release()")
+                ).fetchone()
+        except psycopg.Error as error:
+            translate(error)
+        if row is None:
+            raise _NotYetError("Nothing is published yet: run `knowledge ingest`")
+        return row[0], row[1]
+
+    def release(self) -> str:
+        return f"release {self._current()[0]} is served"
+
+    def index_model(self) -> str:
+        from retrieval.errors import ModelMismatchError
+
+        _, fingerprint = self._current()
+        ours = self._model.fingerprint.id
+        if fingerprint != ours:
+            raise ModelMismatchError(
+                f"The index was built with {fingerprint}, the model here is {ours}: set KNOWLEDGE_MODEL to the index's"
+                " model, or run `knowledge ingest` to build a new index"
+            )
+        return f"{fingerprint} is the model of the index too"
+
+    # ------------------------------------------------------------------- lake
+
+    def lake(self) -> str:
+        from assets.bronze.contract import SOURCE_FILES
+        from assets.gold.contract import CHUNKS, EMBEDDINGS
+        from assets.lake import Lake
+        from assets.silver.contract import DOCUMENTS, QUARANTINE
+
+        lake = Lake(self.settings.lake_uri)
+        tables = (SOURCE_FILES, DOCUMENTS, QUARANTINE, CHUNKS, EMBEDDINGS)
+        partitions = {contract.name: len(lake.partitions(contract)) for contract in tables}
+        if not partitions[SOURCE_FILES.name]:
+            raise _NotYetError(f"{self.settings.lake_uri} is empty: nothing was ingested yet")
+        return f"{counted(len(tables), 'table')} with {counted(sum(partitions.values()), 'partition')}"
+
+    def dagster(self) -> str:
+        from pipelines.instance import open_instance
+
+        if not (self.settings.home / "dagster").exists():
+            raise _NotYetError("The Dagster instance is not set up yet: `knowledge ingest` or `knowledge dev` does it")
+        try:
+            with open_instance(self.settings) as instance:
+                runs = instance.get_runs_count()
+        except KnowledgeError:
+            raise
+        except Exception as error:
+            raise PermanentError(
+                f"The Dagster instance in {self.settings.home / 'dagster'} does not load ({type(error).__name__}):"
+                " check its dagster.yaml, or move the folder away to begin a new history"
+            ) from error
+        return f"instance with {counted(runs, 'run')}"
+
+
+ROLE_FACTS = """
+    select bool_or(r.rolsuper or r.rolbypassrls),
+           exists (select 1 from pg_class c where c.relowner = min(r.oid::int8)::oid),
+           (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            where c.relkind in ('r', 'p') and n.nspname !~ '^(pg_|information_schema)'
+              and has_table_privilege(%(reader)s, c.oid, 'select'))
+    from pg_roles r where r.rolname = %(reader)s
+"""
+OPEN_TABLES = """
+    select c.oid::regclass from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'm', 'v', 'f') and n.nspname !~ '^(pg_|information_schema)'
+      and has_table_privilege(%(reader)s, c.oid, 'select')
+      and not (c.relrowsecurity and c.relforcerowsecurity)
+    order by 1
+"""

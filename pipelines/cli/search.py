@@ -1,0 +1,73 @@
+"""`knowledge search`: asks the retrieval library, as an avatar would."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from pipelines.cli.frame import Answer, DebugOption, HomeOption, JsonOption, command
+from pipelines.cli.output import counted
+from pipelines.cli.passages import passages_table, result_row
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from retrieval import Clearance
+
+
+@command
+def search(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="The question, in German or English.")],
+    tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose knowledge is asked for.")],
+    user: Annotated[str, typer.Option("--user", metavar="NAME", help="Who asks; stored as a keyed hash.")] = "cli",
+    role: Annotated[
+        list[str] | None, typer.Option("--role", metavar="NAME", help="A role of the caller; may be repeated.")
+    ] = None,
+    clearance: Annotated[
+        str,
+        typer.Option(
+            "--clearance", metavar="LEVEL", help="Highest clearance: public, internal, confidential, restricted."
+        ),
+    ] = "public",
+    k: Annotated[int, typer.Option("-k", "--k", metavar="N", help="Most passages to show.")] = 8,
+    source: Annotated[
+        list[str] | None, typer.Option("--source", metavar="NAME", help="Only this source; may be repeated.")
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option("--language", metavar="CODE", help="Only this language; may be repeated.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="Only with this tag; may be repeated.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="DATE", help="Only published on this day (YYYY-MM-DD) or later.")
+    ] = None,
+    release: Annotated[
+        int | None, typer.Option("--release", metavar="N", help="A kept release to read instead of the active one.")
+    ] = None,
+    timings: Annotated[bool, typer.Option("--timings", help="Show the milliseconds of each step.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Search the active release for passages that a principal may see."""
+    from retrieval import Filters, Principal, Retriever, Settings
+
+    principal = Principal(user=user, tenant=tenant, roles=role or (), clearance=cast("Clearance", clearance))
+    filters = Filters(source=source, language=language, tags=tag, since=since)
+    with Retriever.connect(settings=Settings.load(home=home)) as retriever:
+        result = retriever.search(query, principal=principal, k=k, filters=filters, release=release)
+
+    def show(console: Console) -> None:
+        if result.hits:
+            console.print(passages_table(result, query))
+        else:
+            console.print("No passage that this principal may see answers that.")
+        found = f"{counted(len(result), 'passage')} from release {result.release}"
+        console.print(f"{found} in {result.timings['total']:.0f} ms")
+        if timings:
+            console.print(", ".join(f"{name} {value:.1f} ms" for name, value in result.timings.items()))
+
+    notes = ["The answer is degraded: a part of the search failed."] if result.degraded else []
+    return Answer(result_row(result), show, notes=notes)

@@ -1,0 +1,81 @@
+"""`knowledge status`: every file with its state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.cli.files import counts_line, files_table, refused_table
+from pipelines.cli.frame import Answer, DebugOption, HomeOption, InboxOption, JsonOption, command
+from pipelines.cli.homes import pipeline_settings
+from pipelines.cli.output import counted
+from retrieval.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from pipelines.status import FileState
+
+
+@command
+def status(
+    source: Annotated[
+        list[str] | None, typer.Option("--source", metavar="NAME", help="Only this source; may be repeated.")
+    ] = None,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", metavar="STATE", help="Only files in this state; may be repeated.")
+    ] = None,
+    inbox: InboxOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Show every file of the inbox and of bronze, and how far it has come.
+
+    States: served, refused, on its way, not taken in, unsettled, unreadable, deletion held, expired, removed.
+    """
+    settings = pipeline_settings(home, inbox)
+    from assets.contract import SOURCES
+    from pipelines.status import STATES, count_by, read_states
+    from pipelines.stores import build_stores
+
+    sources = _known("--source", source, SOURCES)
+    states = _known("--state", [name.replace(" ", "_").replace("-", "_") for name in state or ()], STATES)
+    found = read_states(build_stores(settings), settle_s=settings.settle_s)
+    files = [file for file in found if file.source in sources and file.state in states]
+    by_state, by_reason = count_by(file.state for file in files), count_by(file.reason for file in files)
+
+    def show(console: Console) -> None:
+        refused = [file for file in files if file.reason]
+        others = [file for file in files if not file.reason]
+        if others:
+            console.print(files_table(console, others))
+        if refused:
+            console.print(refused_table(refused, "Refused"))
+        console.print(_summary(len(files), by_state, by_reason))
+
+    return Answer({"files": [_row(file) for file in files], "states": by_state, "reasons": by_reason}, show)
+
+
+def _known(option: str, given: Sequence[str] | None, known: Sequence[str]) -> Sequence[str]:
+    """What was given, or all; wrong names are the caller's mistake."""
+    for name in given or ():
+        if name not in known:
+            raise InvalidRequestError(f"{option} {name} is unknown: one of {', '.join(known)}")
+    return given or known
+
+
+def _row(file: FileState) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(file) | {"sentence": file.sentence}
+
+
+def _summary(count: int, by_state: dict[str, int], by_reason: dict[str, int]) -> str:
+    if not count:
+        return "No files."
+    reasons = f"; refused: {counts_line(by_reason)}" if by_reason else ""
+    return f"{counted(count, 'file')}: {counts_line(by_state)}{reasons}"

@@ -112,9 +112,7 @@ def read_states(stores: Stores, *, settle_s: float = 0.0) -> tuple[FileState, ..
     chunks = stores.lake.read(
         CHUNKS, ["document_id", "event", "language"], where=pc.field("chunker") == stores.versions.chunker
     )
-    refusals = stores.lake.read(
-        QUARANTINE, ["document_id", "event", "reason", "sentence_de", "sentence_en", "detail"]
-    )
+    refusals = stores.lake.read(QUARANTINE, ["document_id", "event", "reason", "sentence_de", "sentence_en", "detail"])
     with stores.connect() as connection:
         released = released_versions(connection, stores.clock())
     return file_states(
@@ -189,13 +187,11 @@ class _Bronze:
 
     def states(self) -> list[FileState]:
         newest = {row["document_id"]: row for row in self.ledger.newest.reset_index().to_dict("records")}
-        ready = {document_id: int(event) for document_id, event in self.ledger.current.event.items()}
+        ready = {str(document_id): int(event) for document_id, event in self.ledger.current.event.items()}
         contents = self.ledger.log[self.ledger.log.kind == CONTENT]
         received = {
             (document_id, int(event)): time.to_pydatetime()
-            for document_id, event, time in zip(
-                contents.document_id, contents.event, contents.received_at, strict=True
-            )
+            for document_id, event, time in zip(contents.document_id, contents.event, contents.received_at, strict=True)
         }
         rows = self.ledger.latest.reset_index().to_dict("records")
         return [self._state(row, newest.get(row["document_id"]), ready, received) for row in rows]

@@ -132,9 +132,7 @@ def _principal(entry: Mapping[str, Any]) -> Principal:
 
 def _ask(retriever: Retriever, question: Question) -> Asked:
     began = time.perf_counter()
-    results = tuple(
-        retriever.search(question.text, principal=principal, k=SHOWN) for principal in question.principals
-    )
+    results = tuple(retriever.search(question.text, principal=principal, k=SHOWN) for principal in question.principals)
     return Asked(question, results, time.perf_counter() - began)
 
 

@@ -61,7 +61,9 @@ def doctor(
         for finding in findings:
             rows.add_row(finding.check, finding.state, plain(finding.sentence), style=STYLES.get(finding.state))
         console.print(rows)
-        console.print("Everything that is needed is there." if not failed else f"{counted(len(failed), 'check')} failed.")
+        console.print(
+            "Everything that is needed is there." if not failed else f"{counted(len(failed), 'check')} failed."
+        )
 
     return Answer({"ok": not failed, "checks": findings}, show, PERMANENT if failed else OK)
 
@@ -173,7 +175,9 @@ class _Patient:
         from retrieval.server import EmbeddedServer
 
         if self.settings.dsn is None and not (EmbeddedServer(self.settings.home).data / "PG_VERSION").exists():
-            raise _NotYetError("The embedded database is not set up yet: `knowledge ingest` or `knowledge db init` does it")
+            raise _NotYetError(
+                "The embedded database is not set up yet: `knowledge ingest` or `knowledge db init` does it"
+            )
         return Database.for_reading(self.settings)
 
     def _reader(self) -> psycopg.Connection[Any]:
@@ -207,10 +211,13 @@ class _Patient:
         except psycopg.OperationalError as error:
             raise unreachable(error) from None
         except psycopg.errors.InsufficientPrivilege:
-            raise _NotYetError("Its version can be read by the owner only: set KNOWLEDGE_OWNER_DSN to check it") from None
+            raise _NotYetError(
+                "Its version can be read by the owner only: set KNOWLEDGE_OWNER_DSN to check it"
+            ) from None
         if version != MIGRATIONS[-1]:
             raise SchemaError(
-                f"The schema is at {version or 'nothing'}, this program needs {MIGRATIONS[-1]}: run `knowledge db migrate`"
+                f"The schema is at {version or 'nothing'}, this program needs {MIGRATIONS[-1]}:"
+                " run `knowledge db migrate`"
             )
         return version
 
@@ -235,19 +242,13 @@ class _Patient:
         """Number and fingerprint of the active release."""
         import psycopg
 
-        from retrieval.core import translate
+        from retrieval.core import BECOME_READER, ROLE, ROLE_PARAMETERS, Core, translate
 
         try:
             with self._reader() as connection:
-                from psycopg import sql
-
-                from retrieval.core import BECOME_READER, ROLE, ROLE_PARAMETERS, Core
-
                 if Core.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone()):
                     connection.execute(BECOME_READER)
-                row = connection.execute(
-                    sql.SQL("select release, fingerprint from knowledge.current_release()")
-                ).fetchone()
+                row = connection.execute("select release, fingerprint from knowledge.current_release()").fetchone()
         except psycopg.Error as error:
             translate(error)
         if row is None:
@@ -315,5 +316,6 @@ OPEN_TABLES = """
     where c.relkind in ('r', 'p', 'm', 'v', 'f') and n.nspname !~ '^(pg_|information_schema)'
       and has_table_privilege(%(reader)s, c.oid, 'select')
       and not (c.relrowsecurity and c.relforcerowsecurity)
+      and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
     order by 1
 """

@@ -44,7 +44,7 @@ def main() -> None:
     if any(importlib.util.find_spec(name) is None for name in NEEDED):
         sys.stderr.write("error: the command needs more packages: pip install 'avatar-knowledge[pipeline]'\n")
         sys.exit(1)
-    application()()
+    application()(prog_name="knowledge")
 
 
 if __name__ == "__main__":

@@ -91,6 +91,7 @@ def _narrow(files: Iterable[FileState], title: str | None) -> Table:
     made = table("State", "File", title=title)
     for file in files:
         facts = (
+            file.source,
             file.tenant,
             access(file),
             file.language,

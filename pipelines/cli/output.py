@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 120
 """Columns where there is no terminal to ask and COLUMNS is not set."""
-WIDE = 110
+WIDE = 150
 """Columns from which tables have a column for everything."""
 
 

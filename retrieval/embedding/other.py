@@ -82,12 +82,27 @@ def prepare_other(models_dir: Path, model: str, progress: Progress) -> ModelDire
         ConfigurationError: the folder cannot be written to.
     """
     origin = parse_origin(model)
-    path = models_dir / f"{slug(origin.name)}-{digest([origin.key, LAYOUT])}"
+    path = _place(models_dir, origin)
     directory = _known(path, origin)
     if directory is None:
         with locked(path):
             directory = _known(path, origin) or _note(path, origin, progress)
     return directory
+
+
+def prepared_other(models_dir: Path, model: str) -> ModelDirectory | None:
+    """The model, checked, where `prepare_other` would return at once; else None.
+
+    Raises:
+        ModelError: there is no such model, or files from the hub were changed.
+        ConfigurationError: its files may not be read.
+    """
+    origin = parse_origin(model)
+    return _known(_place(models_dir, origin), origin)
+
+
+def _place(models_dir: Path, origin: Origin) -> Path:
+    return models_dir / f"{slug(origin.name)}-{digest([origin.key, LAYOUT])}"
 
 
 def _known(path: Path, origin: Origin) -> ModelDirectory | None:

@@ -22,7 +22,7 @@ from retrieval.embedding.backends import (
 from retrieval.embedding.checkpoint import TOKENIZER, write_configuration, write_weights
 from retrieval.embedding.fingerprint import Fingerprint, digest
 from retrieval.embedding.graph import write_graph
-from retrieval.embedding.other import prepare_other
+from retrieval.embedding.other import prepare_other, prepared_other
 from retrieval.embedding.pack import Floats, Pack
 from retrieval.embedding.store import (
     LAYOUT,
@@ -94,12 +94,27 @@ def prepare(models_dir: Path, model: str | None = None, progress: Progress | Non
     return prepare_other(models_dir, model, report)
 
 
+def prepared(models_dir: Path, model: str | None = None) -> ModelDirectory | None:
+    """The model, checked, where it is ready for use; None where `prepare` has still something to do.
+
+    Args:
+        models_dir, model: as for `prepare`.
+
+    Raises:
+        ModelError: its files are not as prepared.
+        ConfigurationError: they may not be read.
+    """
+    if model is None or model == DEFAULT_MODEL:
+        return ready(_default_path(models_dir))
+    return prepared_other(models_dir, model)
+
+
 def _silent(step: str, share: float) -> None:
     """Progress that nobody wants to hear of."""
 
 
 def _prepare_default(models_dir: Path, progress: Progress) -> ModelDirectory:
-    path = models_dir / f"{DEFAULT_MODEL}-{digest([E5.id, LAYOUT])}"
+    path = _default_path(models_dir)
     directory = ready(path)
     if directory is None:
         with locked(path):
@@ -108,6 +123,10 @@ def _prepare_default(models_dir: Path, progress: Progress) -> ModelDirectory:
     if directory.fingerprint != E5:
         raise ModelError(f"The model {path} is another one than its name says: delete that directory")
     return directory
+
+
+def _default_path(models_dir: Path) -> Path:
+    return models_dir / f"{DEFAULT_MODEL}-{digest([E5.id, LAYOUT])}"
 
 
 def _expand(path: Path, progress: Progress) -> ModelDirectory:

@@ -89,6 +89,7 @@ def ingest(
     Raises:
         KnowledgeError: a setting is wrong or something is out of reach. What goes wrong inside a run is in the
             report instead.
+        KeyboardInterrupt: Ctrl-C, at whatever point; the next ingestion does what is left.
     """
     began = time.perf_counter()
     now = clock()
@@ -163,6 +164,8 @@ def _run(
         tags=dict(tags),
         raise_on_error=False,
     )
+    if _interrupted(result):
+        raise KeyboardInterrupt
     return RunOutcome(
         group=partition_key or job,
         run_id=result.run_id,
@@ -176,6 +179,17 @@ def _run(
             if event.asset_key is not None
         },
     )
+
+
+def _interrupted(result: ExecuteInProcessResult) -> bool:
+    """Whether a step ended by Ctrl-C, which Dagster takes for a failure of that step alone."""
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        error = event.step_failure_data.error
+        while error is not None:
+            if error.cls_name == "DagsterExecutionInterruptedError":
+                return True
+            error = error.cause
+    return False
 
 
 def _problems(result: ExecuteInProcessResult) -> Iterable[str]:

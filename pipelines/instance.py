@@ -41,14 +41,24 @@ def dagster_home(settings: PipelineSettings) -> Path:
 
 
 def open_instance(settings: PipelineSettings) -> DagsterInstance:
-    """The instance, with runs of processes that are gone marked as failed."""
+    """The instance, with runs of processes that are gone marked as failed.
+
+    Raises:
+        ConfigurationError: its folder cannot be written, or its dagster.yaml is wrong.
+    """
     import logging
 
     import dagster as dg
 
     os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    instance = dg.DagsterInstance.get()
+    try:
+        instance = dg.DagsterInstance.get()
+    except dg.DagsterInvalidConfigError as error:
+        raise ConfigurationError(
+            f"{settings.home / 'dagster' / 'dagster.yaml'} is not valid ({str(error).splitlines()[0]}): correct it, or"
+            " delete it to get the project's own"
+        ) from error
     _bury_dead_runs(instance)
     return instance
 

@@ -17,7 +17,9 @@ class PipelineSettings(Settings):
     owner_dsn: SecretStr | None = Field(
         None, description="Postgres to publish to, as the schema's owner; unset: KNOWLEDGE_DSN or the embedded one."
     )
-    settle_s: float = Field(2.0, ge=0, le=3600, description="Seconds a file must lie unchanged before it is read.")
+    settle_s: float = Field(
+        1.0, ge=0, le=3600, description="Seconds a file must lie unchanged before the sensor looks at it."
+    )
     sensor_interval_s: int = Field(5, ge=1, description="Seconds between two looks at the inbox.")
     retry_pause_s: float = Field(30.0, ge=0, description="Pause after a first failed run; doubles with each one.")
     retry_limit: int = Field(5, ge=1, description="Failed runs after which the sensor gives a group up.")

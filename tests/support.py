@@ -108,7 +108,7 @@ class Gold:
         self.encoder = encoder or WordsEncoder()
         self.rows: dict[tuple[str, int, str], dict[str, Any]] = {}
         found = {}
-        for document in documents:
+        for document in sorted(documents, key=lambda d: (d.source, d.name)):
             chunks = {}
             for ordinal, text in enumerate(document.texts):
                 occurrence = document.texts[:ordinal].count(text)
@@ -306,7 +306,7 @@ _SPACE_TABLES = {
     "chunk": "{tenant}, chunk, document, chunk_id, digest, version, ordinal, text, text_sha256, heading, length,"
     " {acl}, valid_from, expires_at, added_in, removed_in, embedding::text",
     "stat": "{tenant}, {acl}, segment, chunks, length",
-    "mask": "{tenant}, segment, chunk, {acl}, length, removed_in, expires_at",
+    "mask": "{tenant}, segment, chunk, {acl}, length, removed_in, expires_at::text",
 }
 
 

@@ -6,7 +6,7 @@ expiry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,17 +87,20 @@ def publish(
                 f"{desired.pending} documents have no vectors of model {fingerprint} yet: run `knowledge ingest`"
             )
         changes = plan_release(desired.documents, writer.actual())
-        due = changes.contents or (newest is None and bool(desired.documents)) or (newest and newest[1] != space)
+        damaged = writer.damaged()
+        due = changes.contents or damaged or (newest[1] != space if newest else bool(desired.documents))
         writer.change_access(changes, desired)
         for other in writer.other_spaces():
             there = _Publisher(connection, other, now)
             there.change_access(plan_release(desired.documents, there.actual()), desired)
         if not due:
-            return Published(newest[0] if newest else None, False, changes.summary(), desired.pending)
+            summary = changes.summary() | {"tenants_repaired": 0}
+            return Published(newest[0] if newest else None, False, summary, desired.pending)
         release = (newest[0] if newest else 0) + 1
-        writer.write(release, changes, desired, load)
+        writer.write(release, changes, desired, load, rebuild=damaged)
     writer.analyse()
-    return Published(release, True, changes.summary(), desired.pending)
+    summary = changes.summary() | {"tenants_repaired": len(damaged)}
+    return Published(release, True, summary, desired.pending)
 
 
 def differences(connection: Connection, desired: Desired, *, space: int, now: datetime) -> Changes:
@@ -130,6 +133,16 @@ class _Publisher:
         row = self._execute("select number, space from knowledge.release order by number desc limit 1").fetchone()
         return (row[0], row[1]) if row else None
 
+    def damaged(self) -> list[str]:
+        """Tenants whose postings do not belong to their passages any more, because rows were lost or doubled."""
+        rows = self._execute("select tenant from knowledge.numbering where space = %s", self._space)
+        here = {row[0] for row in rows}
+        return [
+            name
+            for name, number in sorted(self._tenants.items())
+            if number in here and not self._writers[name].consistent()
+        ]
+
     def other_spaces(self) -> list[int]:
         """Spaces of other models in which releases are kept, and so must follow changes of access."""
         rows = self._execute(
@@ -148,8 +161,9 @@ class _Publisher:
         documents = {
             (tenant, number): (document_id, digest, acl, expires_at)
             for tenant, number, document_id, digest, acl, expires_at in self._execute(
-                "select tenant, document, document_id::text, digest, acl_id, expires_at from {s}.document"
-                f" where removed_in = {FOREVER}"
+                # Of a doubled row the digest is made unlike any other, so that all of it ends.
+                "select tenant, document, min(document_id::text), string_agg(digest, ' '), min(acl_id),"
+                f" min(expires_at) from {{s}}.document where removed_in = {FOREVER} group by tenant, document"
             )
         }
         passages: dict[tuple[int, int], dict[str, tuple[int, str]]] = {}
@@ -270,8 +284,14 @@ class _Publisher:
 
     # ------------------------------------------------------------------ contents
 
-    def write(self, release: int, changes: Changes, desired: Desired, load: Load) -> None:
-        """End and add rows, write segments, and record the release as a candidate."""
+    def write(
+        self, release: int, changes: Changes, desired: Desired, load: Load, *, rebuild: Collection[str] = ()
+    ) -> None:
+        """End and add rows, write segments, and record the release as a candidate.
+
+        Args:
+            rebuild: tenants whose segments are made anew from the texts.
+        """
         self._end("document", changes.close_documents, release)
         self._end("chunk", changes.remove, release)
         by_tenant: dict[str, list[int]] = {}
@@ -280,7 +300,7 @@ class _Publisher:
         for tenant, chunks in by_tenant.items():
             self._writers[tenant].mask(chunks, release)
         self._open_documents(release, changes.open_documents, desired)
-        self._add_chunks(release, changes.add, desired, load)
+        self._add_chunks(release, changes.add, desired, load, rebuild)
         passages = sum(len(document.chunks) for document in desired.documents.values())
         self._execute(
             "insert into knowledge.release (number, space, state, created_at, documents, chunks, added, removed)"
@@ -335,15 +355,25 @@ class _Publisher:
                 release,
             )
 
-    def _add_chunks(self, release: int, added: Sequence[tuple[str, str]], desired: Desired, load: Load) -> None:
-        by_tenant: dict[str, list[tuple[DesiredDocument, str]]] = {}
+    def _add_chunks(
+        self,
+        release: int,
+        added: Sequence[tuple[str, str]],
+        desired: Desired,
+        load: Load,
+        rebuild: Collection[str],
+    ) -> None:
+        by_tenant: dict[str, list[tuple[DesiredDocument, str]]] = {tenant: [] for tenant in rebuild}
         for document_id, chunk_id in added:
             document = desired.documents[document_id]
             by_tenant.setdefault(document.access.tenant, []).append((document, chunk_id))
         for tenant, members in sorted(by_tenant.items()):
             passages = load([(document.document_id, document.event, chunk_id) for document, chunk_id in members])
             segment = self._copy_chunks(release, tenant, members, passages)
-            self._writers[tenant].write(release, segment)
+            if tenant in rebuild:
+                self._writers[tenant].rebuild(release)
+            else:
+                self._writers[tenant].write(release, segment)
             self._index_vectors(tenant)
             self._touched.add(tenant)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from psycopg import sql
 
-from assets.index.segments import Connection
+from assets.index.segments import Connection, SegmentWriter
 from retrieval.errors import NoReleaseError
 from retrieval.schema.migrate import LOCK, space_schema
 
@@ -149,14 +148,25 @@ def purge(connection: Connection, *, keep: int, now: datetime) -> dict[str, int]
 def _purge_space(connection: Connection, space: int, oldest: int, now: datetime, deleted: dict[str, int]) -> None:
     schema = space_schema(space)
 
-    def run(name: str, text: str, parameters: Sequence[Any]) -> None:
+    def run(name: str, text: str, *parameters: Any) -> None:
         statement = sql.SQL(text.replace("{s}", schema))
         deleted[name] = deleted.get(name, 0) + connection.execute(statement, list(parameters)).rowcount
 
+    states = connection.execute("select distinct state from knowledge.release where space = %s", [space]).fetchall()
+    if states == [("purged",)]:
+        # No release reads it any more; should its model come back, it is built anew.
+        connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))
+        run("segment", "delete from knowledge.segment where space = %s", space)
+        connection.execute("delete from knowledge.numbering where space = %s", [space])
+        return
     dead = "(select tenant, segment from knowledge.segment where space = %s and removed_in <= %s)"
     for table in ("posting", "stat", "mask"):
-        run(table, f"delete from {{s}}.{table} where (tenant, segment) in {dead}", [space, oldest])
-    run("segment", "delete from knowledge.segment where space = %s and removed_in <= %s", [space, oldest])
-    # An expired passage is invisible already; its mask stays until its segment is merged away.
-    run("chunk", "delete from {s}.chunk where removed_in <= %s or expires_at <= %s", [oldest, now])
-    run("document", "delete from {s}.document where removed_in <= %s or expires_at <= %s", [oldest, now])
+        run(table, f"delete from {{s}}.{table} where (tenant, segment) in {dead}", space, oldest)
+    run("segment", "delete from knowledge.segment where space = %s and removed_in <= %s", space, oldest)
+    gone = sql.SQL(
+        f"select tenant, array_agg(chunk) from {schema}.chunk where removed_in <= %s or expires_at <= %s group by 1"
+    )
+    for tenant, chunks in connection.execute(gone, [oldest, now]).fetchall():
+        SegmentWriter(connection, space, tenant).erase(chunks)
+        deleted["chunk"] = deleted.get("chunk", 0) + len(chunks)
+    run("document", "delete from {s}.document where removed_in <= %s or expires_at <= %s", oldest, now)

@@ -16,15 +16,15 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
+from retrieval.analysis import passage_terms
 from retrieval.bm25 import POSTING, pack
 from retrieval.schema.migrate import space_schema
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 FOREVER = 2_147_483_647
 
-_GONE = f"""(m.removed_in < {FOREVER} or not exists (
-    select 1 from {{s}}.chunk c where c.tenant = m.tenant and c.chunk = m.chunk))"""
-"""A masked chunk that no release to come will show: removed by now, or purged after it expired."""
+_GONE = f"m.removed_in < {FOREVER}"
+"""A masked chunk that no release to come will show. One that has expired may come back with another expiry."""
 
 GROWTH = 3
 """A segment is merged with the newer ones once they hold a third of its passages: so their number stays below
@@ -82,12 +82,62 @@ class SegmentWriter:
 
     def write(self, release: int, passages: Sequence[Passage]) -> None:
         """The segment of a release: its own passages and those of the older segments it takes in."""
-        merged = self._due(len(passages))
-        if not passages and not merged:
-            return
+        if passages:
+            merged = self._due(len(passages))
+            numbers = [segment.number for segment in merged]
+            self._write(release, passages, merged, self._surviving(numbers), self._surviving_stat(numbers))
+
+    def consistent(self) -> bool:
+        """Whether the live segments count the passages of the chunk table; they do not where a row was lost."""
+        row = self._execute(
+            """
+            with live as materialized (
+                select segment, added_from, added_to, added_in from knowledge.segment
+                where space = %(space)s and tenant = %(tenant)s and removed_in = %(forever)s),
+            held as (
+                select g.segment, c.acl_id, count(*) as chunks, sum(c.length) as length
+                from live g join {s}.chunk c
+                  on c.added_in between g.added_from and g.added_to and c.removed_in > g.added_in
+                where c.tenant = %(tenant)s group by 1, 2),
+            counted as (
+                select segment, acl_id, chunks, length from {s}.stat
+                where tenant = %(tenant)s and chunks <> 0 and segment in (select segment from live))
+            select not exists (
+                select 1 from held h full join counted s using (segment, acl_id)
+                where h.chunks is distinct from s.chunks or h.length is distinct from s.length)
+            """,
+            forever=FOREVER,
+        ).fetchone()
+        assert row is not None
+        return bool(row[0])
+
+    def rebuild(self, release: int) -> None:
+        """One new segment in place of all live ones, from the texts of the chunk table instead of their postings."""
+        rows = self._execute(
+            """
+            select c.chunk, c.acl_id, c.text, d.language, c.expires_at
+            from {s}.chunk c join {s}.document d on d.tenant = c.tenant and d.document = c.document
+            where c.tenant = %(tenant)s and c.removed_in = %(forever)s and d.removed_in = %(forever)s
+            order by c.chunk
+            """,
+            forever=FOREVER,
+        )
+        passages = [
+            Passage(chunk, acl, passage_terms(text, language), expires_at)
+            for chunk, acl, text, language, expires_at in rows
+        ]
+        self._write(release, passages, self._live(), {}, {})
+
+    def _write(
+        self,
+        release: int,
+        passages: Sequence[Passage],
+        merged: Sequence[Segment],
+        postings: dict[tuple[int, str], list[bytes]],
+        old_stat: dict[int, tuple[int, int]],
+    ) -> None:
+        """A segment from new passages and from the postings and counts that it takes over from merged ones."""
         added_from = min((segment.added_from for segment in merged), default=release)
-        numbers = [segment.number for segment in merged]
-        postings: dict[tuple[int, str], list[bytes]] = self._surviving(numbers)
         by_acl: dict[int, list[Passage]] = {}
         for passage in passages:
             by_acl.setdefault(passage.acl, []).append(passage)
@@ -97,8 +147,7 @@ class SegmentWriter:
             fresh_stat[acl] = (len(lengths), sum(lengths.values()))
             for term, post in packed.items():
                 postings.setdefault((acl, term), []).append(post)
-        old_stat = self._surviving_stat(numbers)
-        self._retire(numbers, release)
+        self._retire([segment.number for segment in merged], release)
         self._execute(
             "insert into knowledge.segment (space, tenant, segment, added_from, added_to, added_in)"
             " values (%(space)s, %(tenant)s, %(release)s, %(added_from)s, %(release)s, %(release)s)",

@@ -72,7 +72,7 @@ def demo(
     from retrieval import Retriever
 
     with Retriever.connect(settings=settings) as retriever:
-        retriever.warm_up()
+        retriever.encoder().load()  # before the clock of the first question runs
         answers = [_ask(retriever, question) for question in questions.demo]
         access = _ask(retriever, questions.access) if questions.access else None
 

@@ -94,10 +94,10 @@ def _run(settings: PipelineSettings, host: str, port: int, *, as_json: bool) -> 
         ready = False
         while child.poll() is None and not asked_to_stop:
             try:
-                child.wait(None if ready else LOOK_S)
+                child.wait(LOOK_S)
             except subprocess.TimeoutExpired:
-                ready = _answers(host, port)
-                if ready:
+                if not ready and _answers(host, port):
+                    ready = True
                     mention(f"The UI answers: {url}")
         code = _end(child)
     finally:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import signal
 import sys
+from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,7 +47,22 @@ def main() -> None:
     if any(importlib.util.find_spec(name) is None for name in NEEDED):
         sys.stderr.write("error: the command needs more packages: pip install 'avatar-knowledge[pipeline]'\n")
         sys.exit(1)
-    application()(prog_name="knowledge")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without umlauts is no reason to fail
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        application()(prog_name="knowledge")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    finally:
+        # From here on only what must be stopped is stopped; another Ctrl-C would leave it running.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _terminated(number: int, _: FrameType | None) -> None:
+    """End in order, so that the embedded database is not left running."""
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

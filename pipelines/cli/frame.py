@@ -96,7 +96,11 @@ def deliver(answer: Answer, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(output.to_json(answer.data))
     else:
-        answer.show(output.console())
+        console = output.console()
+        # rich would end the process by itself where the reader of a pipe has gone
+        with console.capture() as shown:
+            answer.show(console)
+        sys.stdout.write(shown.get())
     sys.stdout.flush()
 
 

@@ -94,15 +94,17 @@ def run_ingest(
         InvalidRequestError: a partition is no partition.
         KnowledgeError: a setting is wrong or something is out of reach.
     """
+    from assets.bronze.scan import inbox_root
     from pipelines.ingest import ingest as run
     from pipelines.status import read_states
     from pipelines.stores import build_stores, utc_now
 
     wanted = [_partition(text, utc_now().date()) for text in partitions]
+    inbox_root(settings.inbox)
     with bars("taking in") as shown, exported(settings), _without_warnings(debug):
         prepare_model(settings.models_dir, settings.model, shown)
+        record_inbox(settings)
         report = run(settings, progress=shown, confirm_deletions=confirm_deletions, partitions=wanted)
-    record_inbox(settings)
     return Ingested(report, read_states(build_stores(settings)))
 
 

@@ -105,7 +105,8 @@ def excerpt(text: str, query: str = "", *, size: int = 300) -> str:
         return text
     words = {word for word in re.findall(r"\w+", query.casefold()) if len(word) > 3}
     starts = [0, *(match.end() for match in re.finditer(r"[.!?:]\s+", text) if match.end() <= len(text) - size // 2)]
-    begin = max(starts, key=lambda start: (_shared(text[start : start + size], words), -start))
+    near = size * 2 // 3  # what is asked about should be followed by a little more
+    begin = max(starts, key=lambda start: (_shared(text[start : start + near], words), -start))
     cut = text[begin : begin + size]
     if begin + size < len(text):
         cut = cut.rsplit(" ", 1)[0] + " …"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 import zlib
 
@@ -318,3 +319,19 @@ def test_invisible_characters_are_noted() -> None:
 def test_old_line_ends_keep_front_matter_in_its_place() -> None:
     document = read(b"---\rtitle: Alt\r---\r\r# Kopf\r\rText", "a.md")
     assert (document.title, document.text) == ("Alt", "Kopf\n\nText")
+
+
+@pytest.mark.parametrize(
+    ("content", "path"),
+    [
+        ("<div " * 30_000, "a.md"),
+        ("<!--" * 30_000, "a.md"),
+        ("{{<" * 30_000, "a.md"),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\n" + "<v " * 30_000, "a.vtt"),
+        ("x" * 1_000_000, "a.txt"),
+    ],
+)
+def test_endless_markup_takes_no_quadratic_time(content: str, path: str) -> None:
+    started = time.process_time()
+    outcome(content.encode(), path)
+    assert time.process_time() - started < 5

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from assets.index.desired import Access
 from assets.index.releases import promote, purge, rollback
 from retrieval import AsyncRetriever, Filters, NoReleaseError, Principal, Retriever, SearchResult, UnknownTenantError
+from retrieval.bm25 import POSTING
 from retrieval.search import Search, Space
 from tests.retrieval.oracle import CLEARANCES, World, bm25, passes
 from tests.support import Databases, GoldDocument, Index, WordsEncoder
@@ -218,6 +220,13 @@ class Play:
 
     # -------------------------------------------------------------- comparing
 
+    def compare_postings(self) -> None:
+        """No posting, whoever may read it, is about a passage that is not there any more."""
+        for schema in self.index.schemas():
+            held = set(self.index.owner.execute(f"select tenant, chunk from {schema}.chunk".encode()).fetchall())
+            posts = self.index.owner.execute(f"select tenant, post from {schema}.posting".encode()).fetchall()
+            assert {(tenant, int(n)) for tenant, post in posts for n in np.frombuffer(post, POSTING)["chunk"]} <= held
+
     def compare_rows(self, releases: Iterable[int], query: str) -> None:
         """As the runtime's role: rows, statistics and lexical scores of every principal."""
         tenants = {row[0] for row in self.index.owner.execute("select name from knowledge.tenant")}
@@ -278,6 +287,7 @@ class Play:
 
     def compare_all(self) -> None:
         """Every kept release for everyone; releases that are not kept for nobody."""
+        self.compare_postings()
         for number, release in enumerate(self.world.kept):
             self.compare_rows([release], QUERIES[number % len(QUERIES)])
             self.compare_searches(PRINCIPALS[:: len(PRINCIPALS) // 4], release, QUERIES[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
@@ -14,6 +15,11 @@ _BREAKING = frozenset(
     " h1 h2 h3 h4 h5 h6".split()
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+
+
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_UNCLOSED = re.compile(r"<(?=[^<>]*(?:<|\Z))")
+"""A sign that opens no tag: the parser would look for its end again and again, in quadratic time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ def pieces_of(html: str) -> list[Piece]:
     Scripts, styles and comments are dropped, images become their alternative text.
     """
     collector = _Collector()
-    collector.feed(html)
+    collector.feed(_UNCLOSED.sub("&lt;", _COMMENT.sub("", html)))
     collector.close()
     return collector.finish()
 

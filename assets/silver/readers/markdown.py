@@ -23,9 +23,9 @@ READER = "markdown/1"
 _DROPPED_INLINE = re.compile(r"<(?P<end>/?)(?P<tag>script|style)\b", re.IGNORECASE)
 _LINE_BREAK = re.compile(r"<br\b", re.IGNORECASE)
 _IMAGE_TEXT = re.compile(r"""<img\b[^>]*?\balt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
-_SHORTCODE = re.compile(r"\{%[^%]*%\}|\{\{[<%][^}]*[>%]\}\}")
+_SHORTCODE = re.compile(r"\{%[^%{}\n]*%\}|\{\{[<%][^{}\n]*[>%]\}\}")
 """Instructions of Jekyll, Liquid and Hugo to themselves."""
-_REFERENCE = re.compile(r"\{\{[<%]\s*(?:rel)?ref\s[^}\n]*[>%]\}\}")
+_REFERENCE = re.compile(r"\{\{[<%]\s*(?:rel)?ref\s[^{}\n]*[>%]\}\}")
 """Hugo's way to write a link target; with its blanks it would keep the link from being seen as one."""
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 READER = "webvtt/1"
 
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)*(?:[ \t]+([^>]*))?>|</v>")
+_VOICE = re.compile(r"<v(?:\.[^\s<>.]*)*(?:[ \t]+([^<>]*))?>|</v>")
 _TAG = re.compile(r"</?[a-z0-9.:][^<>]*>", re.IGNORECASE)
 _DASH = re.compile(r"^\s*[-–—]\s+")
 _TIMING = re.compile(r"^.*-->.*$", re.M)

@@ -94,7 +94,7 @@ class Core:
 
     def begin(self, query: str, principal: Principal, k: int, filters: Filters | None, release: int | None) -> Search:
         """Check a call and make it a search."""
-        check(query, principal, k, filters, self.settings)
+        check(query, principal, k, filters, release, self.settings)
         return Search(
             query=query,
             principal=principal,
@@ -194,7 +194,8 @@ def entered(row: Sequence[Any] | None, wanted: int | None) -> tuple[int, Space]:
 def translate(error: psycopg.Error) -> NoReturn:
     """Raise the library's error for one of the driver's. The driver's text may quote values and is dropped."""
     state = error.sqlstate or ""
-    if state in {"3F000", "42P01", "42883"}:
+    # Nothing there, no right to it, or (found by the driver itself) no vector type.
+    if state in {"3F000", "42P01", "42883", "42501"} or (isinstance(error, psycopg.ProgrammingError) and not state):
         raise SchemaError("The database is not set up for this version: run `knowledge db init` as its owner") from None
     if state == QUERY_CANCELED:
         raise UnavailableError("The database took too long (KNOWLEDGE_STATEMENT_TIMEOUT_MS): try again") from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from retrieval.errors import UnavailableError
+from retrieval.errors import ConfigurationError, UnavailableError
 from retrieval.schema.migrate import OWNER, READER, bootstrap, migrate
 from retrieval.server import DATABASE, SUPERUSER, EmbeddedServer
 from retrieval.settings import Settings
@@ -28,7 +28,7 @@ class Database:
     def for_reading(cls, settings: Settings) -> Database:
         """The runtime's way in: a role that owns nothing."""
         if settings.dsn is not None:
-            return cls(settings.dsn.get_secret_value())
+            return cls(_understood(settings.dsn.get_secret_value()))
         server = EmbeddedServer.attach(settings.home)
         _set_up(server)
         return cls(server.dsn(READER), server)
@@ -39,7 +39,7 @@ class Database:
         if owner_dsn is None and settings.dsn is not None:
             owner_dsn = settings.dsn.get_secret_value()
         if owner_dsn is not None:
-            database = cls(owner_dsn)
+            database = cls(_understood(owner_dsn))
         else:
             server = EmbeddedServer.attach(settings.home)
             _set_up(server)
@@ -62,6 +62,17 @@ class Database:
             return psycopg.connect(self.dsn, autocommit=autocommit, connect_timeout=settings.connect_timeout_s)
         except psycopg.OperationalError as error:
             raise unreachable(error) from None
+
+
+def _understood(dsn: str) -> str:
+    """The connection string, if it is one; the driver's own words would quote parts of it."""
+    try:
+        psycopg.conninfo.conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise ConfigurationError(
+            "KNOWLEDGE_DSN is no connection string of Postgres: write postgresql://user@host/database"
+        ) from None
+    return dsn
 
 
 def _set_up(server: EmbeddedServer) -> None:

@@ -17,7 +17,7 @@ EVERYONE = "everyone"
 """The role that every principal of a tenant has."""
 
 TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-ROLE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+ROLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Principal:
     clearance: Clearance = "public"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.user, str) or not self.user.strip():
-            raise InvalidPrincipalError("Principal.user is empty: name the caller")
+        if not isinstance(self.user, str) or not self.user.strip() or not well_formed(self.user):
+            raise InvalidPrincipalError("Principal.user is empty or no text: name the caller")
         if not isinstance(self.tenant, str) or not TENANT.fullmatch(self.tenant):
             raise InvalidPrincipalError(
                 "Principal.tenant is missing or malformed: use lower-case letters, digits, '-' and '_'"
@@ -53,7 +53,10 @@ class Principal:
         if not all(isinstance(role, str) and ROLE.fullmatch(role) for role in roles):
             raise InvalidPrincipalError("Principal.roles holds something that is no role name")
         if self.clearance not in CLEARANCES:
-            raise InvalidPrincipalError(
-                f"Principal.clearance {self.clearance!r} is unknown: one of {', '.join(CLEARANCES)}"
-            )
+            raise InvalidPrincipalError(f"Principal.clearance is none of {', '.join(CLEARANCES)}")
         object.__setattr__(self, "roles", frozenset(roles) | {EVERYONE})
+
+
+def well_formed(text: str) -> bool:
+    """Whether a text can be sent as UTF-8, which half a surrogate pair cannot."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)

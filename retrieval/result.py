@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from retrieval.errors import InvalidQueryError
+from retrieval.principal import well_formed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def _names(name: str, value: object) -> list[str] | None:
     if not isinstance(values, Iterable):
         raise InvalidQueryError(f"Filters.{name} must be a name or several names")
     names = list(values)
-    if not names or not all(isinstance(v, str) and v and "\x00" not in v for v in names):
+    if not names or not all(isinstance(v, str) and v and "\x00" not in v and well_formed(v) for v in names):
         raise InvalidQueryError(f"Filters.{name} is empty or holds something that is no name")
     return sorted(set(names))
 

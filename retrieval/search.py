@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 import numpy as np
@@ -16,12 +16,15 @@ from psycopg import sql
 from retrieval import bm25, statements
 from retrieval.analysis import query_terms
 from retrieval.errors import InvalidPrincipalError, InvalidQueryError
-from retrieval.principal import CLEARANCES, Principal
+from retrieval.principal import CLEARANCES, Principal, well_formed
 from retrieval.result import Citation, Filters, Hit, SearchResult
 from retrieval.settings import Settings
 
 LEXICAL_WEIGHT = 0.5
 """Weight of the lexical leg for a query all of whose words are known; it shrinks with the share that is not."""
+
+RELEASE_MAX = 2_147_483_647
+"""Largest number of a release: Postgres' integer."""
 
 Statement = tuple[sql.SQL, dict[str, object]]
 
@@ -149,11 +152,11 @@ class Search:
         self._last = now
 
 
-def check(query: object, principal: object, k: object, filters: object, settings: Settings) -> None:
+def check(query: object, principal: object, k: object, filters: object, release: object, settings: Settings) -> None:
     """Refuse a call that cannot be answered, before anything is asked of the database.
 
     Raises:
-        InvalidQueryError: query, k or filters are out of bounds.
+        InvalidQueryError: query, k, filters or release are out of bounds.
         InvalidPrincipalError: there is no principal.
     """
     if not isinstance(principal, Principal):
@@ -165,12 +168,18 @@ def check(query: object, principal: object, k: object, filters: object, settings
             f"The query has {len(query)} characters, at most {settings.query_max_chars} are accepted"
             " (KNOWLEDGE_QUERY_MAX_CHARS)"
         )
-    if any("\ud800" <= c <= "\udfff" for c in query):
+    if not well_formed(query):
         raise InvalidQueryError("The query holds half a surrogate pair: send well-formed Unicode")
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= settings.k_max:
+    if not _whole(k) or not 1 <= k <= settings.k_max:
         raise InvalidQueryError(f"k must be a whole number from 1 to {settings.k_max} (KNOWLEDGE_K_MAX)")
     if filters is not None and not isinstance(filters, Filters):
         raise InvalidQueryError("filters must be a Filters object")
+    if release is not None and (not _whole(release) or not 0 <= release <= RELEASE_MAX):
+        raise InvalidQueryError("release must be the number of a release, or None for the active one")
+
+
+def _whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _numbers(packed: bytes) -> NDArray[np.int32]:

@@ -101,10 +101,11 @@ def run_ingest(
 
     wanted = [_partition(text, utc_now().date()) for text in partitions]
     inbox_root(settings.inbox)
-    with bars("taking in") as shown, exported(settings), _without_warnings(debug):
+    with bars("taking in") as shown, _without_warnings(debug):
         prepare_model(settings.models_dir, settings.model, shown)
         record_inbox(settings)
-        report = run(settings, progress=shown, confirm_deletions=confirm_deletions, partitions=wanted)
+        with exported(settings):
+            report = run(settings, progress=shown, confirm_deletions=confirm_deletions, partitions=wanted)
     return Ingested(report, read_states(build_stores(settings)))
 
 
@@ -172,7 +173,8 @@ def release_sentence(report: IngestReport) -> str:
     if not report.created:
         return f"release {report.release} stays: nothing that readers see has changed"
     if report.active != report.release:
-        return f"release {report.release} is written and not served: release {report.active or 'none'} is"
+        served = "no release" if report.active is None else f"release {report.active}"
+        return f"release {report.release} is written and not served: {served} is"
     return f"release {report.release} is written and served"
 
 

@@ -40,7 +40,12 @@ class Place:
     def run(self, *arguments: str, env: Mapping[str, str | None] | None = None) -> Result:
         """A command in this process."""
         others: dict[str, str | None] = {name: None for name in os.environ if name.startswith("KNOWLEDGE_")}
-        ours = {"KNOWLEDGE_HOME": str(self.home), "KNOWLEDGE_INBOX": str(self.inbox), "COLUMNS": "120"}
+        ours = {
+            "KNOWLEDGE_HOME": str(self.home),
+            "KNOWLEDGE_INBOX": str(self.inbox),
+            "KNOWLEDGE_SETTLE_S": "0",  # files of a test are as new as the test
+            "COLUMNS": "120",
+        }
         return CliRunner().invoke(application(), arguments, env={**others, **ours, **(env or {})})
 
     def json(self, *arguments: str, code: int = 0) -> dict[str, Any]:

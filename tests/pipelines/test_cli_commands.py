@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -64,6 +66,50 @@ def test_an_unreachable_database_may_be_tried_again(fresh: Place) -> None:
     assert "secret" not in result.output
 
 
+@pytest.mark.slow
+def test_from_the_first_ingest_to_a_rollback_and_back(fresh: Place) -> None:
+    """A small inbox, edited between ingestions, with nothing but its home to remember it by."""
+    for source in ("blog", "document"):
+        shutil.rmtree(fresh.inbox / source)
+    talk = fresh.inbox / "podcast" / "nordwind" / "waermewende-folge-07.vtt"
+
+    def knowledge(*arguments: str, code: int = 0) -> dict[str, Any]:
+        result = fresh.run(*arguments, "--json", env={"KNOWLEDGE_INBOX": None})
+        assert result.exit_code == code, result.output
+        found = json.loads(result.stdout)
+        assert isinstance(found, dict)
+        return found
+
+    def edited(old: str, new: str) -> dict[str, Any]:
+        talk.write_text(talk.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        return knowledge("ingest")
+
+    first = knowledge("ingest", "--inbox", str(fresh.inbox))
+    assert first["received"]["content"] == 3
+    assert first["embedded"] == first["changes"]["passages_added"] > 0
+    assert knowledge("status")["states"] == {"served": 3}
+
+    second = edited("2.800 Euro", "3.100 Euro")
+    assert second["release"] == {"newest": 2, "written": True, "active": 2, "held": False}
+    assert 0 < second["embedded"] < first["embedded"]
+
+    assert knowledge("release", "rollback")["active"] == 1
+    assert knowledge("status")["states"] == {"served": 2, "on_its_way": 1}
+    third = edited("3.100 Euro", "3.200 Euro")
+    assert third["release"] == {"newest": 3, "written": True, "active": 1, "held": True}
+    assert knowledge("ingest")["unchanged"]
+    assert knowledge("release", "promote", "3")["held"] is False
+    assert knowledge("status")["states"] == {"served": 3}
+
+    for path in fresh.inbox.glob("podcast/nordwind/**/*.vtt*"):
+        path.unlink()
+    held = knowledge("ingest")
+    assert (held["unchanged"], len(held["withheld"]["podcast"])) == (True, 2)
+    confirmed = knowledge("ingest", "--confirm-deletions")
+    assert (confirmed["received"]["removed"], confirmed["embedded"]) == (2, 0)
+    assert knowledge("status")["states"] == {"removed": 2, "served": 1}
+
+
 # ------------------------------------------------------------------------- status
 
 
@@ -83,9 +129,10 @@ def test_status_sees_what_is_not_taken_in_and_writes_nothing(elsewhere: Place) -
     (blog / "copy.md").write_bytes(original.read_bytes())
     changed = blog / "2026-06-24-propan-als-kaeltemittel.md"
     changed.write_text(changed.read_text(encoding="utf-8") + "\nNoch ein Absatz.\n", encoding="utf-8")
-    (elsewhere.inbox / "podcast" / "lindqvist" / "learning-out-loud-12.vtt").unlink()
+    for name in ("learning-out-loud-12.vtt", "learning-out-loud-12.vtt.yaml"):
+        (elsewhere.inbox / "podcast" / "lindqvist" / name).unlink()
     for _ in range(2):
-        found = elsewhere.json("status", "--state", "not-taken-in", "--state", "unsettled")["files"]
+        found = elsewhere.json("status", "--state", "not-taken-in")["files"]
         states = {file["path"].rsplit("/")[-1]: file for file in found}
         assert set(states) == {"copy.md", changed.name, "learning-out-loud-12.vtt"}
         assert states["copy.md"]["duplicate_of"].endswith(original.name)

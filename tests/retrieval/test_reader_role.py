@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from retrieval import Principal, UnavailableError
+from retrieval import Principal, SchemaError
 from retrieval.schema.migrate import READABLE, READER
 from tests.retrieval.oracle import CLEARANCES
 from tests.support import (
@@ -394,7 +394,7 @@ def test_no_audit_row_no_answer(index: Index) -> None:
     index.serve(OPEN)
     retriever = index.retriever()
     index.owner.execute("revoke insert on knowledge.audit from knowledge_reader")
-    with pytest.raises(UnavailableError):
+    with pytest.raises(SchemaError):
         retriever.search("fox", principal=asker())
 
 

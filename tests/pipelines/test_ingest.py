@@ -1,0 +1,217 @@
+"""The life of an inbox, told in order over one home: every claim of the README about what a change costs and does."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from assets.gold.contract import CHUNKS, EMBEDDINGS
+from assets.index.releases import promote, rollback
+from assets.lake import Lake
+from benchmarks.snapshot import index_digests, lake_digests
+from pipelines.ingest import IngestReport, ingest
+from pipelines.resources import build_stores
+from pipelines.settings import PipelineSettings
+from retrieval import Principal, Retriever
+from retrieval.embedding import Encoder
+from retrieval.server import EmbeddedServer
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+PARAGRAPHS = [
+    "The harbour master counts the barges at dawn, when the fog lies low and nobody wants to wake the gulls.",
+    "Copper prices rose by four percent after the strike in the northern mines, and the smelters ran short.",
+    "Our bakery proofs its rye dough for nineteen hours at eight degrees, which keeps the crumb moist for days.",
+    "Die Orgel in Sankt Katharinen hat dreitausend Pfeifen und wird von einem Blasebalg aus Leder versorgt.",
+    "Wer den Hafen von Emden erreicht, passiert zuerst die Seeschleuse und danach den alten Ratsdelft.",
+]
+
+
+@pytest.fixture
+def settings(models_dir: Path, encoder: Encoder) -> Iterator[PipelineSettings]:
+    """A fresh home and a small inbox."""
+    assert encoder.fingerprint.id
+    folder = Path(tempfile.mkdtemp(prefix="k-"))
+    home = folder / "h"
+    home.mkdir()
+    (home / "models").symlink_to(models_dir, target_is_directory=True)
+    inbox = folder / "inbox"
+    for source in ("blog", "document"):
+        (inbox / source).mkdir(parents=True)
+        (inbox / source / "_policy.yaml").write_text("tenant: acme\nroles: [everyone]\nclearance: public\n")
+    yield PipelineSettings.load(home=home, inbox=inbox)
+    EmbeddedServer.attach(home).release()
+    shutil.rmtree(folder)
+
+
+def post(title: str, paragraphs: list[str]) -> str:
+    """A post whose sections are each large enough to stand alone."""
+    sections = [f"## Part {number}\n\n" + " ".join([text] * 6) for number, text in enumerate(paragraphs)]
+    return f"# {title}\n\n" + "\n\n".join(sections) + "\n"
+
+
+def fill(settings: PipelineSettings, names: list[str]) -> None:
+    """Drop the files, in the order given."""
+    contents: dict[str, Callable[[], str]] = {
+        "blog/harbour.md": lambda: post("Harbour", PARAGRAPHS),
+        "blog/organ.md": lambda: post("Orgel", PARAGRAPHS[3:]),
+        "document/notes.txt": lambda: "\n\n".join(PARAGRAPHS[:2]),
+        "document/scan.pdf": lambda: "%PDF-1.4 is not really one",
+    }
+    for name in names:
+        (settings.inbox / name).write_text(contents[name]())
+
+
+FILES = ["blog/harbour.md", "blog/organ.md", "document/notes.txt", "document/scan.pdf"]
+
+
+def run(settings: PipelineSettings, *, days: int = 0) -> IngestReport:
+    """Ingest, at noon of a later day."""
+    report = ingest(settings, clock=lambda: NOON + timedelta(days=days))
+    assert report.success, [run.problems for run in report.runs]
+    return report
+
+
+def titles(retriever: Retriever, query: str, **principal: object) -> list[str]:
+    """Titles of the documents a search finds, best first."""
+    arguments = {"user": "ada", "tenant": "acme"} | principal
+    result = retriever.search(query, principal=Principal(**arguments), k=50)  # type: ignore[arg-type]
+    return list(dict.fromkeys(hit.citation.title for hit in result))
+
+
+@pytest.mark.slow
+def test_the_life_of_an_inbox(settings: PipelineSettings) -> None:
+    fill(settings, FILES)
+    first = run(settings)
+    assert first.created
+    assert first.active == 1
+    assert first.received["content"] == 4
+
+    # unchanged: embeds nothing, writes nothing, and says so
+    before = lake_digests(settings.lake_uri) | index_digests(settings)
+    again = run(settings)
+    assert again.unchanged
+    assert lake_digests(settings.lake_uri) | index_digests(settings) == before
+
+    with Retriever.connect(settings=settings) as retriever:
+        assert titles(retriever, "barges at dawn")[0] == "Harbour"
+
+        # an edit of one paragraph embeds its passage alone, and the old text stays readable in its release
+        path = settings.inbox / "blog/harbour.md"
+        path.write_text(path.read_text().replace("gulls", "cormorants"))
+        edited = run(settings, days=1)
+        assert edited.embedded == 1
+        assert edited.reused == len(PARAGRAPHS) - 1
+        asker = Principal(user="ada", tenant="acme")
+        assert "cormorants" in retriever.search("cormorants", principal=asker, k=1).hits[0].text
+        assert "gulls" in retriever.search("gulls", principal=asker, k=1, release=1).hits[0].text
+        assert retriever.search("barges", principal=asker, k=1).hits[0].version == 2
+
+        # a removed file leaves the next release, and comes back without embedding
+        text = (settings.inbox / "blog/organ.md").read_text()
+        (settings.inbox / "blog/organ.md").unlink()
+        removed = run(settings, days=2)
+        assert removed.received["removed"] == 1
+        assert "Orgel" not in titles(retriever, "Orgel Pfeifen Blasebalg")
+        (settings.inbox / "blog/organ.md").write_text(text)
+        restored = run(settings, days=3)
+        assert (restored.embedded, restored.created) == (0, True)
+        assert titles(retriever, "Orgel Pfeifen Blasebalg")[0] == "Orgel"
+
+        # a stricter policy takes effect without a release, in every kept release
+        policy = settings.inbox / "blog/_policy.yaml"
+        policy.write_text(policy.read_text().replace("public", "confidential"))
+        stricter = run(settings, days=4)
+        assert (stricter.embedded, stricter.created, stricter.received["access"]) == (0, False, 2)
+        assert titles(retriever, "Orgel Pfeifen harbour barges") == ["Notes"]
+        assert retriever.search("barges", principal=asker, release=1).hits[0].citation.title == "Notes"
+        assert "Orgel" in titles(retriever, "Orgel Pfeifen", clearance="confidential")
+
+        # a rollback is one row, holds promotion, and a running retriever follows at once
+        with build_stores(settings).connect() as connection:
+            rollback(connection, now=NOON, to=1)
+            assert titles(retriever, "gulls", clearance="confidential")[0] == "Harbour"
+            assert retriever.search("barges", principal=asker).release == 1
+            (settings.inbox / "document/more.txt").write_text(PARAGRAPHS[2])
+            held = run(settings, days=5)
+            assert held.created
+            assert held.held
+            assert held.active == 1
+            assert held.release is not None
+            promote(connection, held.release, now=NOON, by_hand=True)
+        assert titles(retriever, "rye dough bakery")[0] == "More"
+
+
+@pytest.mark.slow
+def test_the_order_of_arrival_decides_nothing(settings: PipelineSettings, models_dir: Path) -> None:
+    fill(settings, FILES)
+    run(settings)
+    other = settings.home.with_name("o")
+    other.mkdir()
+    (other / "models").symlink_to(models_dir, target_is_directory=True)
+    shutil.rmtree(settings.inbox / "blog")
+    shutil.rmtree(settings.inbox / "document")
+    for source in ("document", "blog"):
+        (settings.inbox / source).mkdir()
+        (settings.inbox / source / "_policy.yaml").write_text("tenant: acme\nroles: [everyone]\nclearance: public\n")
+    fill(settings, FILES[::-1])
+    elsewhere = settings.model_copy(update={"home": other})
+    # the keys of pseudonyms belong to an installation; with the same keys the tables are the same
+    shutil.copytree(settings.keys_dir, elsewhere.keys_dir)
+    try:
+        run(elsewhere)
+        assert lake_digests(elsewhere.lake_uri) == lake_digests(settings.lake_uri)
+        assert index_digests(elsewhere) == index_digests(settings)
+    finally:
+        EmbeddedServer.attach(other).release()
+
+
+@pytest.mark.slow
+def test_a_planted_bad_row_stops_the_release(settings: PipelineSettings) -> None:
+    fill(settings, FILES)
+    run(settings)
+    lake = Lake(settings.lake_uri)
+    date = NOON.strftime("%Y-%m-%d")
+    chunks = lake.read(CHUNKS, partitions=[(date, "blog")])
+    rows = chunks.to_pylist()
+    rows[0]["text"] = "Something nobody ever wrote."
+    rows[0]["tokens"] = 0
+    lake.replace(CHUNKS, date, "blog", pa.Table.from_pylist(rows, CHUNKS.schema))
+    # the row goes unnoticed until its facts change: a new place makes it differ from what is published
+    rows[0]["ordinal"] = 77
+    lake.replace(CHUNKS, date, "blog", pa.Table.from_pylist(rows, CHUNKS.schema))
+    (settings.inbox / "document/more.txt").write_text(PARAGRAPHS[2])
+
+    report = ingest(settings, clock=lambda: NOON + timedelta(days=1))
+
+    assert not report.success
+    assert report.active == 1
+    told = " ".join(problem for outcome in report.runs for problem in outcome.problems)
+    assert "new_rows_are_sound" in told
+    assert rows[0]["chunk_id"] in told
+    assert "nobody ever wrote" not in told
+
+    # making the partition anew mends it, without embedding what has a vector
+    mended = ingest(settings, clock=lambda: NOON + timedelta(days=1), partitions=[(date, "blog")])
+    assert mended.success, [outcome.problems for outcome in mended.runs]
+    assert mended.embedded == 0
+    assert mended.active == mended.release
+
+
+@pytest.mark.slow
+def test_another_day_is_made_anew_without_changing_anything(settings: PipelineSettings) -> None:
+    fill(settings, FILES)
+    run(settings)
+    before = lake_digests(settings.lake_uri) | index_digests(settings)
+    lake = Lake(settings.lake_uri)
+    commits = {table.name: lake.version(table) for table in (CHUNKS, EMBEDDINGS)}
+    report = ingest(settings, clock=lambda: NOON + timedelta(days=9), partitions=[(NOON.strftime("%Y-%m-%d"), "blog")])
+    assert report.success
+    assert (report.embedded, report.created) == (0, False)
+    assert lake_digests(settings.lake_uri) | index_digests(settings) == before
+    assert {table.name: lake.version(table) for table in (CHUNKS, EMBEDDINGS)} == commits

@@ -80,7 +80,7 @@ class AsyncRetriever(Core):
 
     async def warm_up(self) -> None:
         """Load the model and open a connection now instead of at the first question."""
-        await asyncio.to_thread(self.encoder)
+        await asyncio.to_thread(lambda: self.encoder().load())
         await self._first_contact()
 
     async def close(self) -> None:

@@ -98,7 +98,7 @@ class Retriever(Core):
 
     def warm_up(self) -> None:
         """Load the model and open a connection now instead of at the first question."""
-        self.encoder()
+        self.encoder().load()
         self._first_contact()
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -27,6 +28,10 @@ from retrieval.errors import ConfigurationError, UnavailableError
 SUPERUSER = "postgres"
 DATABASE = "knowledge"
 START_TIMEOUT_S = 60
+ORPHANS_S = 10
+"""Seconds that processes of a killed server get to notice it and end; most take milliseconds."""
+NO_PROCESS = 4_194_305
+"""A process id that is never given: one more than the largest of Linux."""
 SOCKET_PATH_MAX = 90
 """Longest socket directory in bytes: macOS allows 104 for the whole path, of which 15 are the file's name."""
 SERVER_USER = "knowledge-db"
@@ -220,11 +225,36 @@ class EmbeddedServer:
         (self.data / "knowledge.conf").write_text(CONFIGURATION.format(socket=self._socket_dir()))
         user = pwd.getpwuid(os.geteuid()).pw_name
         (self.data / "pg_ident.conf").write_text(f'knowledge "{user}" all\n')
-        result = self._run(
-            "pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", str(START_TIMEOUT_S), "start"
-        )
-        if result.returncode != 0:
-            raise UnavailableError(f"The embedded database does not start: see {self.log}")
+        self._void_lock_files()
+        give_up = time.monotonic() + ORPHANS_S
+        arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", str(START_TIMEOUT_S))
+        while self._run("pg_ctl", *arguments, "start").returncode != 0:
+            if time.monotonic() > give_up or not self._orphans_remain():
+                raise UnavailableError(f"The embedded database does not start: see {self.log}")
+            time.sleep(0.1)
+
+    def _void_lock_files(self) -> None:
+        """Take a dead server's process id out of its lock files where somebody else has it now.
+
+        Postgres believes in the lock as long as the id is in use: by a zombie, where process 1 collects its
+        children late or never (as in many containers), or by another program after a restart. The rest of the file
+        stays; by it Postgres finds out whether processes of the dead server still hold its memory.
+        """
+        lock = self.data / "postmaster.pid"
+        try:
+            pid, *rest = lock.read_text().splitlines(keepends=True)
+            command = Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0")[0]
+        except (OSError, ValueError):
+            return  # no lock, no such process, or no way to tell
+        if not command.endswith(b"postgres"):
+            lock.write_text("".join([f"{NO_PROCESS}\n", *rest]))
+            (self._socket_dir() / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+
+    def _orphans_remain(self) -> bool:
+        """Whether the last start failed because processes of a killed server have not ended yet."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 1000))
+            return b"pre-existing shared memory block" in log.read()
 
     def _answers(self) -> bool:
         if not (self.data / "postmaster.pid").exists():

@@ -57,6 +57,9 @@ class WordsEncoder:
         self.dimension = dimension
         self.fingerprint = Fingerprint(f"words-{dimension}")
 
+    def load(self) -> None:
+        """There is nothing to load."""
+
     def encode_query(self, text: str) -> NDArray[np.float32]:
         """A unit vector, float32 (dimension,)."""
         vector = np.zeros(self.dimension)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.files import files_table, refused_table
-from pipelines.cli.frame import Answer, DebugOption, HomeOption, InboxOption, JsonOption, command
+from pipelines.cli.frame import RUN_FAILED, Answer, DebugOption, HomeOption, InboxOption, JsonOption, command
 from pipelines.cli.homes import pipeline_settings
 from pipelines.cli.ingest import Ingested, ingest_row, release_sentence, run_ingest, unchanged_sentence
 from pipelines.cli.output import excerpt, plain, table
@@ -52,7 +52,6 @@ class Questions:
 
     demo: tuple[Question, ...]
     access: Question | None = None
-    file: Path = field(default_factory=Path)
 
 
 @command
@@ -63,12 +62,15 @@ def demo(
     debug: DebugOption = False,
 ) -> Answer:
     """Ingest the inbox, then ask it the questions that lie beside it."""
+    from assets.bronze.scan import inbox_root
+
     settings = pipeline_settings(home, inbox)
+    inbox_root(settings.inbox)
     questions = read_questions(settings.inbox.parent / QUESTIONS_FILE)
     done = run_ingest(settings, debug=debug)
     if not done.report.success or done.report.active is None:
         problems = done.problems or ["nothing is published, so there is nothing to ask"]
-        return Answer({"ingest": ingest_row(done)}, lambda console: _show_files(console, done), 3, problems)
+        return Answer({"ingest": ingest_row(done)}, lambda console: _show_files(console, done), RUN_FAILED, problems)
     from retrieval import Retriever
 
     with Retriever.connect(settings=settings) as retriever:
@@ -119,7 +121,7 @@ def read_questions(file: Path) -> Questions:
         raise ConfigurationError(f"{file} cannot be understood ({reason}): see examples/questions.toml") from None
     if not demo:
         raise ConfigurationError(f"{file} has no question with demo = true: mark some")
-    return Questions(demo, asked, file)
+    return Questions(demo, asked)
 
 
 def _principal(entry: Mapping[str, Any]) -> Principal:

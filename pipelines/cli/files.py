@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pipelines.cli.output import WIDE, counted, moment, plain, table
@@ -104,8 +104,3 @@ def _narrow(files: Iterable[FileState], title: str | None) -> Table:
             Text.assemble(plain(file.path), "\n", (" · ".join(fact for fact in facts if fact), "dim")),
         )
     return made
-
-
-def with_state(files: Iterable[FileState], state: str) -> Sequence[FileState]:
-    """Those of one state."""
-    return [file for file in files if file.state == state]

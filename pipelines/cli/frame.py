@@ -26,6 +26,9 @@ INTERRUPTED = 128 + 2
 BROKEN_PIPE = 128 + 13
 """As shells report a process that was ended by SIGINT or SIGPIPE."""
 
+NOT_SET_UP = {"3F000", "42P01", "42883"}
+"""SQLSTATEs of a schema, table or function that is not there."""
+
 HomeOption = Annotated[
     Path | None,
     typer.Option("--home", metavar="DIR", help="Data directory. Default: KNOWLEDGE_HOME, else .knowledge."),
@@ -152,13 +155,20 @@ def _failed(error: Exception, *, as_json: bool) -> int:
 
 
 def _known(error: Exception) -> Exception:
-    """The library's error for a database that went away in the middle."""
+    """The library's error for what the database's driver says in the middle of some work."""
     driver = sys.modules.get("psycopg")
-    if driver is not None and isinstance(error, driver.OperationalError):
-        from retrieval.database import unreachable
+    if driver is None or not isinstance(error, driver.Error):
+        return error
+    from retrieval.database import unreachable
+    from retrieval.errors import ConfigurationError, SchemaError
 
-        return unreachable(error)
-    return error
+    if isinstance(error, driver.errors.InsufficientPrivilege):
+        return ConfigurationError(
+            "The database login may not do this: set KNOWLEDGE_OWNER_DSN to a login as the schema's owner"
+        )
+    if error.sqlstate in NOT_SET_UP:
+        return SchemaError("The database is not set up for this version: run `knowledge db init`")
+    return unreachable(error) if isinstance(error, driver.OperationalError) else error
 
 
 def _wrong_usage(error: typer.TyperException, *, as_json: bool) -> int:

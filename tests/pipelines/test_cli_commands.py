@@ -251,6 +251,14 @@ def test_releases(ingested: Place) -> None:
     assert ingested.json("release", "purge", "--keep", "3")["deleted"]["releases"] == 0
 
 
+def test_only_the_owner_keeps_releases(ingested: Place) -> None:
+    reader = {"KNOWLEDGE_DSN": EmbeddedServer.attach(ingested.home).dsn(READER)}
+    result = ingested.run("release", "list", env=reader)
+    assert result.exit_code == 1
+    assert "KNOWLEDGE_OWNER_DSN" in result.stderr
+    assert ingested.run("search", PUMP, "--tenant", "nordwind", env=reader).exit_code == 0
+
+
 def test_doctor_finds_nothing_wrong(ingested: Place) -> None:
     found = ingested.json("doctor")
     assert {check["check"]: check["state"] for check in found["checks"] if check["state"] != "ok"} == {}

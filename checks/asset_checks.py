@@ -33,7 +33,7 @@ from checks.referential import (
     lexical_matches_reference,
 )
 from checks.report import Report
-from checks.validate import validate
+from checks.worker import validate
 
 KEEPS_UP = "intake_keeps_up"
 """Check that also takes the sensor's word when it gives some work up."""

@@ -15,6 +15,7 @@ from assets.index.publish import differences
 from assets.index.releases import list_releases, serving
 from assets.lake import Partition
 from assets.stores import Progress, Stores, no_progress
+from checks import worker
 from pipelines.settings import PipelineSettings
 from pipelines.stores import build_stores, utc_now
 from pipelines.work import Work, find_work
@@ -102,6 +103,7 @@ def ingest(
     todo = sorted({group.partition for group in work.groups} | asked_for)
     if not todo and _in_line(stores):
         return _report(stores, work, (), seconds, began)
+    worker.start()  # on its own core, while this process imports Dagster and reads
     from pipelines.definitions import defs
     from pipelines.instance import RUN_PID_TAG, open_instance
 

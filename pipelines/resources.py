@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from checks import worker
 from pipelines.settings import PipelineSettings
 from pipelines.stores import build_stores
 
@@ -13,4 +14,6 @@ from pipelines.stores import build_stores
 @dg.resource(description="Inbox, lake, database and model, as KNOWLEDGE_… settings say.")
 def stores_resource(context: dg.InitResourceContext) -> Any:
     """Settings are read when a run starts, not when definitions are loaded."""
+    if context.run_id is not None:
+        worker.start()  # a run will need it, a tick of the sensor will not
     return build_stores(PipelineSettings.load())

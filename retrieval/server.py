@@ -34,6 +34,8 @@ NO_PROCESS = 4_194_305
 """A process id that is never given: one more than the largest of Linux."""
 SOCKET_PATH_MAX = 90
 """Longest socket directory in bytes: macOS allows 104 for the whole path, of which 15 are the file's name."""
+UNSAFE_IN_PATHS = frozenset('"$`\\\n\r')
+"""pg_ctl puts the path into a command of the shell, between quotation marks and not escaped."""
 SERVER_USER = "knowledge-db"
 """Postgres refuses to run as root; root starts it as this user instead."""
 
@@ -129,6 +131,11 @@ class EmbeddedServer:
     # ------------------------------------------------------------------ inside
 
     def _make_directories(self) -> None:
+        if set(str(self.home)) & UNSAFE_IN_PATHS:
+            raise ConfigurationError(
+                f"The home directory {str(self.home)!r} has a character in its path that the database's own tools"
+                " take for a command: set KNOWLEDGE_HOME to a path without quotation marks, $, ` and backslashes"
+            )
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             self.root.mkdir(mode=0o700, exist_ok=True)
@@ -146,7 +153,8 @@ class EmbeddedServer:
 
     def _socket_dir(self) -> Path:
         inside = self.root / "socket"
-        if len(os.fsencode(inside)) <= SOCKET_PATH_MAX:
+        # A comma separates folders and hosts, an apostrophe ends them.
+        if len(os.fsencode(inside)) <= SOCKET_PATH_MAX and not set(str(inside)) & set(",'"):
             return inside
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"knowledge-{os.geteuid()}-{digest}"
@@ -252,6 +260,8 @@ class EmbeddedServer:
 
     def _orphans_remain(self) -> bool:
         """Whether the last start failed because processes of a killed server have not ended yet."""
+        if not self.log.exists():
+            return False
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 1000))
             return b"pre-existing shared memory block" in log.read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from psycopg import sql
 from assets.index.desired import Access, Desired, DesiredDocument, Passages
 from assets.index.publish import Published, publish
 from assets.index.releases import promote
-from retrieval import Principal, Retriever, Settings
+from retrieval import Filters, Principal, Retriever, Settings
 from retrieval.bm25 import POSTING
-from retrieval.schema.migrate import OWNER, READER, bootstrap, migrate
+from retrieval.schema.migrate import OWNER, READER, bootstrap, migrate, space_schema
+from retrieval.search import Search, Space
 from retrieval.server import SUPERUSER, EmbeddedServer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -295,7 +297,7 @@ class Index:
         }
         for name, expression in names.items():
             statement = statement.replace(name, expression)
-        return sorted(self.owner.execute(sql.SQL(statement)).fetchall(), key=repr)  # type: ignore[arg-type]
+        return sorted(self.owner.execute(sql.SQL(statement)).fetchall(), key=repr)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -321,3 +323,37 @@ def everyone(tenant: str = "acme", *roles: str, clearance: str = "public") -> Ac
 def asker(tenant: str = "acme", *roles: str, clearance: str = "public", user: str = "ada") -> Principal:
     """A principal."""
     return Principal(user=user, tenant=tenant, roles=roles, clearance=clearance)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the runtime's role can read as a principal, and how the lexical leg scores it.
+
+    Attributes:
+        scores: by chunk id, best first.
+    """
+
+    release: int
+    chunk_ids: list[str]
+    titles: list[str]
+    scores: dict[str, float]
+
+
+def see(connection: Connection, principal: Principal, query: str, release: int | None = None) -> Seen:
+    """Enter as a principal on a reader's connection, by the statements of a search, and look around."""
+    search = Search(query, principal, 1000, Filters(), release, uuid.UUID(int=0), "nobody")
+    with connection.transaction():
+        problem, read, space, *_ = connection.execute(*search.entry()).fetchone() or ("nothing",)
+        assert problem is None
+        answers = [connection.execute(*statement).fetchall() for statement in search.reads(space)]
+        schema = space_schema(space)
+        chunks: dict[int, str] = dict(
+            connection.execute(f"select chunk, chunk_id from {schema}.chunk".encode()).fetchall()
+        )
+        titles = connection.execute(f"select title from {schema}.document".encode()).fetchall()
+    search.score(read, answers)
+    found: dict[str, Any] = search.fusion(Space(space, "", 0, ""), None)[1]
+    names = [chunks[number] for number in found["chunks"]]
+    scores = dict(zip(names, found["scores"], strict=True))
+    assert len(scores) == len(names), "a passage is found once"
+    return Seen(read, sorted(chunks.values()), sorted(row[0] for row in titles), scores)

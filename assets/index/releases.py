@@ -166,7 +166,8 @@ def _purge_space(connection: Connection, space: int, oldest: int, now: datetime,
     gone = sql.SQL(
         f"select tenant, array_agg(chunk) from {schema}.chunk where removed_in <= %s or expires_at <= %s group by 1"
     )
+    deleted.setdefault("chunk", 0)
     for tenant, chunks in connection.execute(gone, [oldest, now]).fetchall():
         SegmentWriter(connection, space, tenant).erase(chunks)
-        deleted["chunk"] = deleted.get("chunk", 0) + len(chunks)
+        deleted["chunk"] += len(chunks)
     run("document", "delete from {s}.document where removed_in <= %s or expires_at <= %s", oldest, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def three(index: Index) -> Index:
     return index
 
 
-def words(retriever: Retriever, **arguments: int) -> str:
+def words(retriever: Retriever, **arguments: Any) -> str:
     """What the letter says to a reader now."""
     hits = retriever.search("words", principal=ADA, **arguments)
     return next((hit.text for hit in hits if "words" in hit.text), "")

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval import Filters, Principal
 from retrieval.analysis import passage_terms, query_terms
 from retrieval.bm25 import COUNT_MAX, POSTING, pack, score
-from retrieval.search import Search, Space
-from tests.support import GoldDocument, Index, asker, everyone
+from tests.support import GoldDocument, Index, asker, everyone, see
 
 WORDS = [f"word{i}" for i in range(40)]
 BOARD = asker("acme", "board", clearance="restricted")
@@ -50,19 +48,6 @@ def histories() -> list[list[GoldDocument]]:
     return states
 
 
-def lexical(index: Index, principal: Principal, query: str) -> dict[str, float]:
-    """Scores of the lexical leg by chunk id, as the active release gives them."""
-    search = Search(query, principal, 1000, Filters(), None, uuid.UUID(int=0), "nobody")
-    connection = index.reader()
-    with connection.transaction():
-        _, release, space, *_ = connection.execute(*search.entry()).fetchone() or ()
-        answers = [connection.execute(*statement).fetchall() for statement in search.reads(space)]
-        names = dict(connection.execute("select chunk, chunk_id from space_1.chunk").fetchall())
-    search.score(release, answers)
-    found = search.fusion(Space(space, "", 0, ""), None)[1]
-    return dict(zip((names[n] for n in found["chunks"]), found["scores"], strict=True))  # type: ignore[attr-defined,call-overload]
-
-
 def live_segments(index: Index) -> int:
     row = index.owner.execute("select count(*) from knowledge.segment where removed_in = 2147483647").fetchone()
     assert row is not None
@@ -81,8 +66,8 @@ def test_sixty_small_releases_answer_like_a_fresh_index(index: Index, shared_ind
     assert live_segments(shared_index) == 1
     for query in QUERIES:
         for principal in (BOARD, asker()):
-            merged, whole = lexical(index, principal, query), lexical(shared_index, principal, query)
-            assert merged == pytest.approx(whole, abs=1e-12)
+            merged = see(index.reader(), principal, query).scores
+            assert merged == pytest.approx(see(shared_index.reader(), principal, query).scores, abs=1e-12)
             assert merged
 
 
@@ -101,7 +86,7 @@ def test_segments_and_masks_score_like_one_index_of_what_is_left(
     parts = [pack(everything[: len(first)])[0], pack(everything[len(first) :])[0]]
     postings = {term: parts[0].get(term, b"") + parts[1].get(term, b"") for term in parts[0] | parts[1]}
     words = [("a",), ("b", "c"), ("z",)]
-    counts = {"chunks": len(left), "length": sum(len(terms) for _, terms in left)}
+    counts: dict[str, Any] = {"chunks": len(left), "length": sum(len(terms) for _, terms in left)}
     chosen = np.array(sorted(eligible), np.int32)
     got = score(words, postings, **counts, masked=gone, eligible=chosen, limit=5)
     whole = score(words, pack(left)[0], **counts, limit=100)

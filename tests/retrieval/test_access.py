@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,9 +22,8 @@ from assets.index.desired import Access
 from assets.index.releases import promote, purge, rollback
 from retrieval import AsyncRetriever, Filters, NoReleaseError, Principal, Retriever, SearchResult, UnknownTenantError
 from retrieval.bm25 import POSTING
-from retrieval.search import Search, Space
 from tests.retrieval.oracle import CLEARANCES, World, bm25, passes
-from tests.support import Databases, GoldDocument, Index, WordsEncoder
+from tests.support import Databases, GoldDocument, Index, WordsEncoder, see
 
 READ_AT = datetime.now(UTC)
 """The database decides about expiry by its own clock, so times here are counted from the real now."""
@@ -237,22 +235,11 @@ class Play:
 
     def _compare_rows(self, principal: Principal, release: int, query: str) -> None:
         passages = self.world.visible(principal, release, READ_AT)
-        search = Search(query, principal, 1000, Filters(), release, uuid.UUID(int=0), "nobody")
-        connection = self.reader
-        with connection.transaction():
-            problem, read, space, *_ = connection.execute(*search.entry()).fetchone() or ("nothing",)
-            assert (problem, read) == (None, release)
-            answers = [connection.execute(*statement).fetchall() for statement in search.reads(space)]
-            chunks = dict(connection.execute(f"select chunk, chunk_id from space_{space}.chunk").fetchall())
-            documents = connection.execute(f"select title from space_{space}.document").fetchall()
-        assert sorted(chunks.values()) == sorted(p.chunk_id for p in passages)
-        assert sorted(row[0] for row in documents) == sorted({p.document.name for p in passages})
-        search.score(read, answers)
-        found = search.fusion(Space(space, "", 0, ""), None)[1]
-        expected = bm25(query, passages)
-        names = [chunks[number] for number in found["chunks"]]
-        assert dict(zip(names, found["scores"], strict=True)) == pytest.approx(expected, abs=1e-9, rel=1e-9)
-        assert found["scores"] == sorted(found["scores"], reverse=True)
+        seen = see(self.reader, principal, query, release)
+        assert seen.chunk_ids == sorted(p.chunk_id for p in passages)
+        assert seen.titles == sorted({p.document.name for p in passages})
+        assert seen.scores == pytest.approx(bm25(query, passages), abs=1e-9, rel=1e-9)
+        assert list(seen.scores.values()) == sorted(seen.scores.values(), reverse=True)
 
     def retriever(self, model: int) -> Retriever:
         if model not in self.retrievers:

@@ -68,6 +68,7 @@ def retriever(served: Index) -> Retriever:
 
 # ------------------------------------------------------------------ the call
 
+RIGHT: dict[str, Any] = {"query": "fox", "principal": ADA}
 REFUSED: dict[str, tuple[dict[str, Any], type[KnowledgeError], str]] = {
     "empty query": ({"query": ""}, InvalidQueryError, "The query is empty"),
     "blank query": ({"query": " \t\n"}, InvalidQueryError, "The query is empty"),
@@ -106,7 +107,7 @@ def test_a_wrong_call_is_refused_and_leaves_no_audit_row(
     count = "select count(*) from knowledge.audit"
     before = served.owner.execute(count).fetchone()
     with pytest.raises(error, match=message) as caught:
-        retriever.search(**({"query": "fox", "principal": ADA} | arguments))
+        retriever.search(**(RIGHT | arguments))
     assert type(caught.value) is error
     assert_is_a_sentence(caught.value)
     assert served.owner.execute(count).fetchone() == before
@@ -118,7 +119,7 @@ def test_the_async_twin_refuses_alike(served: Index) -> None:
         async with await AsyncRetriever.connect(settings=served.settings, encoder=WordsEncoder()) as twin:
             for arguments, error, message in REFUSED.values():
                 with pytest.raises(error, match=message):
-                    await twin.search(**({"query": "fox", "principal": ADA} | arguments))
+                    await twin.search(**(RIGHT | arguments))
             assert await twin.search("fox", principal=ADA)
 
     asyncio.run(ask())
@@ -238,7 +239,7 @@ def failure(action: Callable[[], object], error: type[KnowledgeError], message: 
 
 def connecting(served: Index, dsn: str, **arguments: Any) -> Callable[[], Retriever]:
     settings = served.settings.model_copy(update=arguments)
-    return lambda: Retriever.connect(dsn, settings=settings, encoder=WordsEncoder())  # type: ignore[arg-type]
+    return lambda: Retriever.connect(dsn, settings=settings, encoder=WordsEncoder())
 
 
 @pytest.mark.parametrize(
@@ -332,7 +333,7 @@ def login(databases: Databases, *statements: str) -> Iterator[str]:
     with databases.admin() as admin:
         try:
             for statement in ("create role {} login", *statements):
-                admin.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]
+                admin.execute(sql.SQL(statement).format(sql.Identifier(name)))
             yield name
         finally:
             admin.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
@@ -361,7 +362,7 @@ def test_the_owner_itself_is_refused(served: Index) -> None:
 
 def secret_and_searcher(index: Index, dsn: str) -> Retriever:
     index.serve([GoldDocument("a", everyone(), ["fox"]), GoldDocument("b", everyone("acme", "board"), ["fox"])])
-    return Retriever.connect(dsn, settings=index.settings, encoder=WordsEncoder())  # type: ignore[arg-type]
+    return Retriever.connect(dsn, settings=index.settings, encoder=WordsEncoder())
 
 
 def test_a_superuser_becomes_the_reader(index: Index) -> None:

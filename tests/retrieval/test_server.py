@@ -183,6 +183,27 @@ def test_data_of_another_postgres_is_left_alone(home: Path) -> None:
         EmbeddedServer(home).release()
 
 
+@pytest.mark.parametrize(
+    "name", ['quoted "home"', "$(touch /tmp/x)", "`home`", "back\\slash", "line\nbreak"], ids=ascii
+)
+def test_a_path_that_a_shell_would_run_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="take for a command: set KNOWLEDGE_HOME"):
+        EmbeddedServer.attach(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_path_as_people_name_them() -> None:
+    name = "it's one, two and größer"
+    with tempfile.TemporaryDirectory(prefix="knowledge-") as folder:
+        settings = Settings.load(home=Path(folder) / name)
+        database = Database.for_writing(settings)
+        assert database.server is not None
+        with database.connect(settings) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+        database.server.release()
+
+
 @pytest.mark.slow
 def test_a_long_path_two_processes_at_once_and_an_interrupted_creation(tmp_path: Path) -> None:
     """Longer than a socket's path may be, with spaces and an apostrophe, and a half-made data folder in it."""

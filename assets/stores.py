@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from assets.lake import Lake, Partition
 from assets.ledger import Ledger, Versions
 from retrieval.audit import load_key
 from retrieval.database import Database
+from retrieval.errors import KnowledgeError
 from retrieval.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,19 +57,22 @@ class Stores:
     progress: Progress = no_progress
     sound: set[tuple[str, str, Partition, int]] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _encoder: Encoder | None = field(default=None, repr=False)
 
     @property
     def today(self) -> str:
         """The day (UTC) that files taken in now belong to."""
         return self.clock().strftime("%Y-%m-%d")
 
-    @functools.cached_property
+    @property
     def encoder(self) -> Encoder:
-        """The embedding model; its weights are read at the first text."""
-        from retrieval.embedding import load_encoder
-
+        """The embedding model, one for all threads; its weights are read at the first text."""
         with self._guard:
-            return load_encoder(self.settings.models_dir, self.settings.model)
+            if self._encoder is None:
+                from retrieval.embedding import load_encoder
+
+                self._encoder = load_encoder(self.settings.models_dir, self.settings.model)
+            return self._encoder
 
     @functools.cached_property
     def pii_key(self) -> bytes:
@@ -96,6 +101,18 @@ class Stores:
             chunker=chunker_version(self.encoder.max_tokens),
             fingerprint=self.encoder.fingerprint.id,
         )
+
+    def warm_up(self) -> None:
+        """Load what reading and embedding need in the background, while the run still waits for other things."""
+
+        def load() -> None:
+            from assets.silver import language
+
+            language.load()
+            with contextlib.suppress(KnowledgeError):  # whoever needs the model meets the same error, and tells it
+                self.encoder.load()
+
+        threading.Thread(target=load, name="warm-up", daemon=True).start()
 
     def ledger(self) -> Ledger:
         """How far every file has come, read now."""

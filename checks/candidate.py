@@ -19,7 +19,7 @@ from retrieval.schema.migrate import space_schema
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-SAMPLE_PASSAGES = 2_000
+SAMPLE_PASSAGES = 500
 """Most passages that are analysed for one lexical check, so that it takes about a second whatever the index holds."""
 
 SAMPLE_WORDS = 5

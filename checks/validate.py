@@ -68,7 +68,7 @@ def _broken(contract: Contract, visible: pd.DataFrame, promises: Sequence[Promis
     import great_expectations as gx
 
     batch = _batch_definition().get_batch(batch_parameters={"dataframe": visible})
-    expectations = [promise.build(number) for number, promise in enumerate(promises)]
+    expectations = [promise.build(number) for number, promise in enumerate(promises) if not _kept(promise, visible)]
     # complete, because the shorter formats give a sample without its rows
     outcome = batch.validate(
         gx.ExpectationSuite(name=contract.name, expectations=expectations),
@@ -86,6 +86,17 @@ def _broken(contract: Contract, visible: pd.DataFrame, promises: Sequence[Promis
         if not result.success:
             broken[number] = sorted(result.result.get("unexpected_index_list") or [])
     return broken
+
+
+def _kept(promise: Promise, visible: pd.DataFrame) -> bool:
+    """Whether a column that must have no nulls has none.
+
+    A third of all promises is of this kind. The frame knows the answer at once, where an expectation takes 10 ms; one
+    that is broken goes through the expectation like the others.
+    """
+    if promise.expectation != "ExpectColumnValuesToNotBeNull" or promise.where is not None:
+        return False
+    return not visible[promise.columns[0]].isna().any()
 
 
 def _usable(contract: Contract, table: pa.Table) -> set[str]:

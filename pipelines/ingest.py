@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from assets.bronze.take import plan_sources
 from assets.index.desired import read_desired
 from assets.index.publish import differences
 from assets.index.releases import list_releases, serving
@@ -96,14 +97,17 @@ def ingest(
     now = clock()
     stores = build_stores(settings, clock=lambda: now, progress=progress)
     seconds: dict[str, float] = {}
-    stores.database  # noqa: B018  # set up first: without a database nothing below can end well
-    work = find_work(stores, confirm_deletions=confirm_deletions)
+    plans = plan_sources(stores, confirm_deletions=confirm_deletions)
+    if partitions or any(plan.changes for plan in plans.values()):
+        worker.start()  # on its own core, while this process imports Dagster and reads
+        stores.warm_up()
+    stores.database  # noqa: B018  # set up now: without a database nothing below can end well
+    work = find_work(stores, plans)
     seconds["look"] = time.perf_counter() - began
     asked_for = set(partitions)
     todo = sorted({group.partition for group in work.groups} | asked_for)
     if not todo and _in_line(stores):
         return _report(stores, work, (), seconds, began)
-    worker.start()  # on its own core, while this process imports Dagster and reads
     from pipelines.definitions import defs
     from pipelines.instance import RUN_PID_TAG, open_instance
 

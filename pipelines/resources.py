@@ -14,6 +14,8 @@ from pipelines.stores import build_stores
 @dg.resource(description="Inbox, lake, database and model, as KNOWLEDGE_… settings say.")
 def stores_resource(context: dg.InitResourceContext) -> Any:
     """Settings are read when a run starts, not when definitions are loaded."""
-    if context.run_id is not None:
-        worker.start()  # a run will need it, a tick of the sensor will not
-    return build_stores(PipelineSettings.load())
+    stores = build_stores(PipelineSettings.load())
+    if context.run_id is not None:  # a run will need them, a tick of the sensor will not
+        worker.start()
+        stores.warm_up()
+    return stores

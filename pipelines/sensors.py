@@ -7,6 +7,7 @@ import dagster as dg
 from dagster import AssetCheckEvaluation, DagsterRunStatus, RunsFilter
 
 from assets.bronze.contract import SOURCE_FILES
+from assets.bronze.take import plan_sources
 from assets.partitions import partition_key
 from assets.stores import Stores
 from checks.asset_checks import KEEPS_UP, asset_key
@@ -36,7 +37,7 @@ UNDER_WAY = [
 def inbox(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult | dg.SkipReason:
     """Requests for the groups of work that are stable, not under way, and not too often failed."""
     settings = PipelineSettings.load()
-    work = find_work(stores, settle_s=settings.settle_s)
+    work = find_work(stores, plan_sources(stores, settle_s=settings.settle_s))
     seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
     prints = {partition_key(group.partition): group.fingerprint for group in work.groups}
     requests, notes = [], []

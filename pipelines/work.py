@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from assets.bronze.intake import Intake
-from assets.bronze.take import plan_sources
 from assets.lake import Partition
 from assets.ledger import READY, REFUSED
 from assets.stores import Stores
@@ -48,9 +47,12 @@ class Work:
     intake: Mapping[str, Intake]
 
 
-def find_work(stores: Stores, *, settle_s: float = 0.0, confirm_deletions: bool = False) -> Work:
-    """Compare the inbox with bronze, and bronze with what was made of it."""
-    plans = plan_sources(stores, settle_s=settle_s, confirm_deletions=confirm_deletions)
+def find_work(stores: Stores, plans: Mapping[str, Intake]) -> Work:
+    """Compare the inbox with bronze, and bronze with what was made of it.
+
+    Args:
+        plans: what bronze lacks, from `plan_sources`.
+    """
     parts: dict[Partition, list[object]] = {}
     reasons: dict[Partition, dict[str, int]] = {}
     for source, plan in plans.items():

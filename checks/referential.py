@@ -256,6 +256,8 @@ def _differences(changes: Changes) -> Iterator[tuple[str, Row]]:
         yield "access and expiry are those of gold", {"document_id": document_id}
     for tenant, document_id in changes.evict:
         yield "no tenant holds a document that left it", {"tenant": tenant, "document_id": document_id}
+    for tenant, document_id in changes.hide:
+        yield "no release shows a document that is hidden", {"tenant": tenant, "document_id": document_id}
 
 
 def _differing(sample: LexicalSample, words: Sequence[tuple[str, ...]]) -> list[int]:

@@ -7,7 +7,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -228,13 +228,15 @@ class Index:
         encoder: WordsEncoder | None = None,
         connection: Connection | None = None,
         load: Callable[[Sequence[tuple[str, int, str]]], Passages] | None = None,
+        hidden: Sequence[GoldDocument] = (),
     ) -> Published:
-        """Publish these documents as the whole of gold."""
+        """Publish these documents as the whole of gold; `hidden` ones no release may show any more."""
         encoder = encoder or WordsEncoder()
         gold = Gold(documents, encoder)
+        since = {document.document_id: now for document in hidden}
         return publish(
             connection or self.owner,
-            gold.desired,
+            replace(gold.desired, hidden=since),
             load or gold.load,
             fingerprint=encoder.fingerprint.id,
             dimension=encoder.dimension,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.bronze.contract import REMOVED
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.lake import Lake
 from assets.ledger import READY, Ledger, partitions_in
@@ -65,10 +66,13 @@ class Desired:
     Attributes:
         documents: by document id, sorted by path.
         pending: documents of the inbox that are still on their way and served in an older state or not at all.
+        hidden: documents that no release may show any more, and since when: their time to live is over, or no policy
+            says who may see them.
     """
 
     documents: dict[str, DesiredDocument]
     pending: int
+    hidden: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
@@ -82,14 +86,16 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
     for row in _rows(rows, wanted):
         chunks.setdefault((row["document_id"], row["event"]), {})[row["chunk_id"]] = _digest(row, _CHUNK_FACTS)
     found = []
+    hidden = _without_policy(ledger)
     rows = lake.read(DOCUMENTS, ["document_id", "event", "received_at", *_DOCUMENT_FACTS], partitions=partitions)
     for row in _rows(rows, wanted):
         rule = access.loc[row["document_id"]]
-        if rule["policy_error"] is not None and rule["policy_error"] == rule["policy_error"]:
+        if row["document_id"] in hidden:
             continue  # the policy broke after the text was read: access fails closed at once
         days = rule["ttl_days"]
         expires_at = row["received_at"] + timedelta(days=int(days)) if days == days and days is not None else None
         if expires_at is not None and expires_at <= now:
+            hidden[row["document_id"]] = expires_at
             continue
         found.append(
             DesiredDocument(
@@ -105,7 +111,14 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
         )
     found.sort(key=lambda document: document.facts["path"])
     pending = int((ledger.newest.state.isin(["received", "parsed", "chunked"])).sum())
-    return Desired({document.document_id: document for document in found}, pending)
+    return Desired({document.document_id: document for document in found}, pending, hidden)
+
+
+def _without_policy(ledger: Ledger) -> dict[str, datetime]:
+    """Documents of the inbox that no policy covers any more, and since when."""
+    latest = ledger.latest
+    broken = latest[latest.policy_error.isin(["no_policy", "bad_policy"]) & (latest.kind != REMOVED)]
+    return {str(document_id): since.to_pydatetime() for document_id, since in broken.received_at.items()}
 
 
 @dataclass(frozen=True)

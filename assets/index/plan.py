@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from assets.index.desired import Access, DesiredDocument
 
@@ -43,6 +44,7 @@ class Changes:
         add: (document_id, chunk_id) to add, in the order of documents and passages.
         reaccess: documents whose access set or expiry changed: it moves in every release.
         evict: (tenant, document id) that left their tenant: they go from every release of it at once.
+        hide: (tenant, document id) that no release may show any more.
     """
 
     close_documents: list[tuple[str, int]] = field(default_factory=list)
@@ -51,6 +53,7 @@ class Changes:
     add: list[tuple[str, str]] = field(default_factory=list)
     reaccess: list[str] = field(default_factory=list)
     evict: list[tuple[str, str]] = field(default_factory=list)
+    hide: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def contents(self) -> bool:
@@ -58,7 +61,7 @@ class Changes:
         return bool(self.close_documents or self.open_documents or self.remove or self.add)
 
     def __bool__(self) -> bool:
-        return self.contents or bool(self.reaccess or self.evict)
+        return self.contents or bool(self.reaccess or self.evict or self.hide)
 
     def summary(self) -> dict[str, int]:
         """Counts for people."""
@@ -67,15 +70,20 @@ class Changes:
             "documents_withdrawn": max(0, len(self.close_documents) - len(self.open_documents)),
             "passages_added": len(self.add),
             "passages_removed": len(self.remove),
-            "access_changed": len(self.reaccess) + len(self.evict),
+            "access_changed": len(self.reaccess) + len(self.evict) + len(self.hide),
         }
 
 
-def plan_release(desired: Mapping[str, DesiredDocument], actual: Mapping[tuple[str, str], ActualDocument]) -> Changes:
+def plan_release(
+    desired: Mapping[str, DesiredDocument],
+    actual: Mapping[tuple[str, str], ActualDocument],
+    hidden: Mapping[str, datetime] = MappingProxyType({}),
+) -> Changes:
     """The changes that turn `actual`, keyed by (tenant, document id), into `desired`.
 
     A passage whose id and facts are unchanged keeps its row; one whose place moved is ended and added anew, with
-    the vector it has. A lost row is added, a doubled one removed.
+    the vector it has. A lost row is added, a doubled one removed. Documents in `hidden` expire in every release at
+    the moment given there.
     """
     changes = Changes()
     for key, there in sorted(actual.items()):
@@ -88,6 +96,8 @@ def plan_release(desired: Mapping[str, DesiredDocument], actual: Mapping[tuple[s
             if wanted is None:
                 changes.remove += [(there.tenant, n) for n, _ in there.chunks.values()]
                 changes.remove += [(there.tenant, n) for n in there.doubled]
+                if there.document_id in hidden and there.expires_at != hidden[there.document_id]:
+                    changes.hide.append(key)
     for document_id, wanted in desired.items():
         found = actual.get((wanted.access.tenant, document_id))
         if found is None:

@@ -86,13 +86,13 @@ def publish(
             raise NotReadyError(
                 f"{desired.pending} documents have no vectors of model {fingerprint} yet: run `knowledge ingest`"
             )
-        changes = plan_release(desired.documents, writer.actual())
+        changes = plan_release(desired.documents, writer.actual(), desired.hidden)
         damaged = writer.damaged()
         due = changes.contents or damaged or (newest[1] != space if newest else bool(desired.documents))
         writer.change_access(changes, desired)
         for other in writer.other_spaces():
             there = _Publisher(connection, other, now)
-            there.change_access(plan_release(desired.documents, there.actual()), desired)
+            there.change_access(plan_release(desired.documents, there.actual(), desired.hidden), desired)
         if not due:
             summary = changes.summary() | {"tenants_repaired": 0}
             return Published(newest[0] if newest else None, False, summary, desired.pending)
@@ -105,7 +105,7 @@ def publish(
 
 def differences(connection: Connection, desired: Desired, *, space: int, now: datetime) -> Changes:
     """What publishing would change; empty where the index equals gold."""
-    return plan_release(desired.documents, _Publisher(connection, space, now).actual())
+    return plan_release(desired.documents, _Publisher(connection, space, now).actual(), desired.hidden)
 
 
 class _Publisher:
@@ -214,13 +214,16 @@ class _Publisher:
     # ------------------------------------------------------------------ access
 
     def change_access(self, changes: Changes, desired: Desired) -> None:
-        """Move documents to their new access set and expiry in every release, and out of tenants they left."""
+        """What holds in every release: access sets, expiry, documents that are hidden or left their tenant."""
         for tenant, document_id in changes.evict:
             number = self._number(tenant, document_id)
             writer = self._writers[tenant]
             writer.erase(self._chunks_of(tenant, number))
             self._execute("delete from {s}.document where tenant = %s and document = %s", self._tenants[tenant], number)
         moves: dict[tuple[str, int, datetime | None], list[int]] = {}
+        for tenant, document_id in changes.hide:
+            number = self._number(tenant, document_id)
+            moves.setdefault((tenant, self._acl_of(tenant, number), desired.hidden[document_id]), []).append(number)
         for document_id in changes.reaccess:
             document = desired.documents[document_id]
             acl = self.acl(document.access)
@@ -245,6 +248,16 @@ class _Publisher:
         )
         row = self._execute(
             "select id from knowledge.acl where tenant = %s and roles = %s and clearance = %s", *values
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def _acl_of(self, tenant: str, number: int) -> int:
+        """The access set that a document's rows carry."""
+        row = self._execute(
+            "select acl_id from {s}.document where tenant = %s and document = %s order by added_in desc limit 1",
+            self._tenants[tenant],
+            number,
         ).fetchone()
         assert row is not None
         return int(row[0])

@@ -10,7 +10,7 @@ import pytest
 
 from assets.index.releases import list_releases, promote, purge, rollback, serving
 from retrieval import NoReleaseError, Retriever
-from tests.support import NOW, GoldDocument, Index, Rows, WordsEncoder, asker, everyone
+from tests.support import NOW, GoldDocument, Index, Rows, WordsEncoder, asker, everyone, see
 
 LATER = NOW + timedelta(hours=1)
 ADA = asker()
@@ -232,3 +232,25 @@ def test_a_running_retriever_finds_the_space_that_took_over(index: Index) -> Non
     index.serve(letter("second words"), encoder=WordsEncoder(24))
     purge(index.owner, keep=0, now=NOW)
     assert words(retriever) == "second words"
+
+
+def test_what_must_be_hidden_is_hidden_in_every_release_until_it_may_be_seen_again(index: Index) -> None:
+    kept, secret = (
+        GoldDocument("kept", everyone(), ["the fox"]),
+        GoldDocument("secret", everyone(), ["the fox in its den"]),
+    )
+    before = index.serve([kept, secret])
+    after = index.serve([kept], hidden=[secret])
+    retriever = index.retriever()
+
+    def titles(release: int) -> set[str]:
+        result = retriever.search("fox den", principal=ADA, release=release)
+        return {hit.citation.title for hit in result}
+
+    assert titles(after) == {"kept"}
+    assert titles(before) == {"kept"}, "an earlier release must not show it either"
+    assert not see(index.reader(), ADA, "den", before).scores
+    assert not index.publish([kept], hidden=[secret]).created
+
+    again = index.serve([kept, secret])
+    assert titles(again) == titles(before) == {"kept", "secret"}

@@ -64,14 +64,24 @@ def open_instance(settings: PipelineSettings) -> DagsterInstance:
 
 
 def _bury_dead_runs(instance: DagsterInstance) -> None:
-    """A killed `knowledge ingest` cannot say that it failed: say it for it, or its run would seem to go on."""
+    """A killed `knowledge ingest` cannot say that it failed: say it for it, or its run would seem to go on.
+
+    It cannot give its places in the pools back either, and whoever needs one would wait for ever.
+    """
     from dagster import DagsterRunStatus, RunsFilter
 
-    running = instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING]))
-    for run in running:
+    under_way = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(RunsFilter(statuses=under_way)):
         pid = run.tags.get(RUN_PID_TAG)
         if pid and not _alive(int(pid)):
             instance.report_run_failed(run, "The process of this run is gone; the next run does what it left.")
+    storage = instance.event_log_storage
+    for pool in storage.get_concurrency_keys():
+        places = storage.get_concurrency_info(pool)
+        for run_id in sorted(places.active_run_ids | places.pending_run_ids):
+            holder = instance.get_run_by_id(run_id)
+            if holder is None or holder.is_finished:
+                storage.free_concurrency_slots_for_run(run_id)
 
 
 def _alive(pid: int) -> bool:

@@ -10,6 +10,9 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 from dagster import AssetCheckEvaluation
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from assets.bronze.contract import SOURCE_FILES
 from assets.bronze.take import plan_sources
@@ -77,11 +80,28 @@ def partitioned_check(name: str, contract: Contract, description: str, evaluate:
                         metadata=_metadata(report),
                         partition=partition_key(partition),
                         blocking=True,
+                        # without it the UI takes the evaluation for one of an older materialization
+                        target_materialization_data=_materialization(context.instance, key, partition),
                     )
                 )
         return _result(reports.values())
 
     return check
+
+
+def _materialization(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, partition: Partition
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    """The materialization that an evaluation of a partition is about: the latest one."""
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[partition_key(partition)]), limit=1
+    ).records
+    if not found:
+        return None
+    record = found[0]
+    return AssetCheckEvaluationTargetMaterializationData(
+        storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+    )
 
 
 def _result(reports: Iterable[Report]) -> dg.AssetCheckResult:

@@ -21,6 +21,7 @@ from assets.index.contract import CANDIDATE
 from assets.index.plan import Changes
 from assets.silver.contract import DOCUMENTS
 from assets.silver.document import BLOCK_KINDS
+from assets.silver.pii.span import neutral
 from checks.report import Findings, Report, Row, scope_of
 from retrieval import bm25
 
@@ -237,9 +238,10 @@ def _check_passages(findings: Findings, document: Mapping[str, Any], passages: l
         # a negative start would count from the end of the text
         if passage["char_start"] < 0 or text[passage["char_start"] : passage["char_end"]] != passage["text"]:
             findings.add("`text` is that of the document from `char_start` to `char_end`", row, column="text")
-        if passage["chunk_id"] != chunk_id(key[0], passage["text"], seen[passage["text"]]):
+        plain = neutral(passage["text"])
+        if passage["chunk_id"] != chunk_id(key[0], plain, seen[plain]):
             findings.add("`chunk_id` follows from document, text and occurrence", row, column="chunk_id")
-        seen[passage["text"]] += 1
+        seen[plain] += 1
 
 
 def _differences(changes: Changes) -> Iterator[tuple[str, Row]]:

@@ -21,6 +21,7 @@ from assets.gold.contract import CHUNKS
 from assets.gold.embed import embedded_text_hash
 from assets.gold.sentences import Span, lines, sentences, strip
 from assets.silver.document import Block
+from assets.silver.pii.span import neutral
 
 CHUNKER = "blocks/1"
 """Changes whenever the same document would be cut differently."""
@@ -89,8 +90,13 @@ def chunker_version(max_tokens: int = MAX_TOKENS, min_tokens: int = MIN_TOKENS) 
 
 
 def chunk_id(document_id: str, text: str, occurrence: int) -> str:
-    """SHA-256 over document, text and how often that text came before in the document, as canonical JSON."""
-    return hashlib.sha256(json.dumps([document_id, text, occurrence], separators=(",", ":")).encode()).hexdigest()
+    """SHA-256 over document, text and how often that text came before in the document, as canonical JSON.
+
+    Pseudonyms count without their digits, in the text and where occurrences are counted.
+    """
+    return hashlib.sha256(
+        json.dumps([document_id, neutral(text), occurrence], separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 def chunk(
@@ -120,12 +126,14 @@ def chunk(
     """
     if not 0 < 2 * min_tokens <= max_tokens:
         raise ValueError(f"min_tokens must be above 0 and at most half of max_tokens, not {min_tokens} of {max_tokens}")
-    pieces = _pieces(text, _usable(text, blocks), count_tokens, max_tokens)
+    # as long as the text itself, so every range is one of both
+    plain = neutral(text)
+    pieces = _pieces(plain, _usable(plain, blocks), count_tokens, max_tokens)
     if not pieces:
         return []
-    layout = _Layout(text, pieces, max_tokens, min_tokens)
+    layout = _Layout(plain, pieces, max_tokens, min_tokens)
     segments = _fitting(layout, layout.segments(), count_tokens)
-    return _chunks(layout, segments, document_id, _heading_paths(text, pieces))
+    return _chunks(text, layout, segments, document_id, _heading_paths(text, pieces))
 
 
 def chunk_rows(
@@ -421,22 +429,26 @@ def _range(layout: _Layout, segment: Span) -> Span:
 
 
 def _chunks(
-    layout: _Layout, segments: Sequence[tuple[Span, int]], document_id: str, paths: Sequence[str | None]
+    text: str,
+    layout: _Layout,
+    segments: Sequence[tuple[Span, int]],
+    document_id: str,
+    paths: Sequence[str | None],
 ) -> list[Chunk]:
     seen: Counter[str] = Counter()
     chunks = []
     for ordinal, (segment, tokens) in enumerate(segments):
         start, end = _range(layout, segment)
-        text = layout.text[start:end]
+        plain = layout.text[start:end]
         pieces = layout.pieces[slice(*segment)]
         first_words = next(
             (place for place in range(*segment) if not _is_heading(layout.pieces[place])), segment[1] - 1
         )
         chunks.append(
             Chunk(
-                chunk_id=chunk_id(document_id, text, seen[text]),
+                chunk_id=chunk_id(document_id, plain, seen[plain]),
                 ordinal=ordinal,
-                text=text,
+                text=text[start:end],
                 tokens=max(tokens, 1),
                 char_start=start,
                 char_end=end,
@@ -447,7 +459,7 @@ def _chunks(
                 end_s=max((piece.end_s for piece in pieces if piece.end_s is not None), default=None),
             )
         )
-        seen[text] += 1
+        seen[plain] += 1
     return chunks
 
 

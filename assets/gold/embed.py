@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from assets.gold.contract import EMBEDDINGS
 from assets.lake import Lake
+from assets.silver.pii.span import neutral
 from retrieval.errors import ModelError, ModelMismatchError
 
 Vector = npt.NDArray[np.float32]
@@ -61,8 +62,8 @@ class Report:
 
 
 def embedded_text_hash(document_prompt: str, text: str) -> str:
-    """SHA-256 of a text as the model reads it, prompt included."""
-    return hashlib.sha256(f"{document_prompt}{text}".encode()).hexdigest()
+    """SHA-256 of a text as the model reads it: prompt included, pseudonyms without their digits."""
+    return hashlib.sha256(f"{document_prompt}{neutral(text)}".encode()).hexdigest()
 
 
 def embed_partition(
@@ -120,7 +121,8 @@ def _vectors(column: pa.ChunkedArray) -> list[Vector]:
 
 def _distinct_texts(chunks: pa.Table, document_prompt: str) -> dict[str, str]:
     """Texts by their hash."""
-    texts = dict(zip(chunks.column("text_sha256").to_pylist(), chunks.column("text").to_pylist(), strict=True))
+    passages = map(neutral, chunks.column("text").to_pylist())
+    texts = dict(zip(chunks.column("text_sha256").to_pylist(), passages, strict=True))
     for sha, text in texts.items():
         if embedded_text_hash(document_prompt, text) != sha:
             raise ModelMismatchError(

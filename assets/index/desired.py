@@ -17,6 +17,7 @@ from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.lake import Lake
 from assets.ledger import READY, Ledger, partitions_in
 from assets.silver.contract import DOCUMENTS
+from assets.silver.pii.span import neutral
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,4 +172,4 @@ def _rows(table: pa.Table, wanted: set[tuple[str, int]]) -> Iterable[dict[str, A
 
 def _digest(row: dict[str, Any], names: Iterable[str]) -> str:
     text = json.dumps([row[name] for name in names], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(neutral(text).encode()).hexdigest()[:32]

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from dagster import AssetCheckKey, AssetKey
 
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.index.releases import promote, rollback
 from assets.lake import Lake
 from benchmarks.snapshot import index_digests, lake_digests
+from pipelines.definitions import defs
 from pipelines.ingest import IngestReport, ingest
+from pipelines.instance import open_instance
 from pipelines.resources import build_stores
 from pipelines.settings import PipelineSettings
 from retrieval import Principal, Retriever
@@ -60,7 +63,8 @@ def fill(settings: PipelineSettings, names: list[str]) -> None:
     contents: dict[str, Callable[[], str]] = {
         "blog/harbour.md": lambda: post("Harbour", PARAGRAPHS),
         "blog/organ.md": lambda: post("Orgel", PARAGRAPHS[3:]),
-        "document/notes.txt": lambda: "\n\n".join(PARAGRAPHS[:2]),
+        # personal data: its pseudonyms differ with the key of a home, ids and hashes must not
+        "document/notes.txt": lambda: "\n\n".join([*PARAGRAPHS[:2], "Write to ada@example.org or bob@example.org."]),
         "document/scan.pdf": lambda: "%PDF-1.4 is not really one",
     }
     for name in names:
@@ -161,14 +165,35 @@ def test_the_order_of_arrival_decides_nothing(settings: PipelineSettings, models
         (settings.inbox / source / "_policy.yaml").write_text("tenant: acme\nroles: [everyone]\nclearance: public\n")
     fill(settings, FILES[::-1])
     elsewhere = settings.model_copy(update={"home": other})
-    # the keys of pseudonyms belong to an installation; with the same keys the tables are the same
-    shutil.copytree(settings.keys_dir, elsewhere.keys_dir)
     try:
         run(elsewhere)
         assert lake_digests(elsewhere.lake_uri) == lake_digests(settings.lake_uri)
         assert index_digests(elsewhere) == index_digests(settings)
     finally:
         EmbeddedServer.attach(other).release()
+
+
+@pytest.mark.slow
+def test_a_run_over_a_range_leaves_a_status_for_every_partition(settings: PipelineSettings) -> None:
+    fill(settings, FILES)
+    run(settings)
+    later = NOON + timedelta(days=1)
+    key = AssetCheckKey(AssetKey(["gold", "chunks"]), "contract")
+    with open_instance(settings) as instance:
+        result = defs.resolve_job_def("lake").execute_in_process(
+            instance=instance,
+            resources={"stores": build_stores(settings, clock=lambda: later)},
+            tags={
+                "dagster/asset_partition_range_start": f"{NOON:%Y-%m-%d}|blog",
+                "dagster/asset_partition_range_end": f"{later:%Y-%m-%d}|blog",
+            },
+        )
+        assert result.success
+        infos = instance.event_log_storage.get_asset_check_partition_info([key])
+        current = {info.partition_key for info in infos if info.is_current and info.partition_key}
+        states = {info.latest_execution_status.value for info in infos}
+    assert current >= {f"{NOON:%Y-%m-%d}|blog", f"{later:%Y-%m-%d}|blog"}
+    assert states == {"SUCCEEDED"}
 
 
 @pytest.mark.slow

@@ -48,3 +48,12 @@ def token(span: Span, key: bytes) -> str:
     """
     digest = hmac.digest(key, f"{span.type}\0{span.value}".encode(), "sha256")
     return f"<{span.type}_{digest.hex()[:_TOKEN_DIGITS]}>"
+
+
+def neutral(text: str) -> str:
+    """The text with zeros for the digits of its pseudonyms, as long as before.
+
+    The digits depend on the key of an installation. What must be the same everywhere (ids, hashes, where a text is
+    cut, what its vector is made of) is computed from this text.
+    """
+    return TOKEN.sub(lambda match: f"{match[0][: -_TOKEN_DIGITS - 1]}{'0' * _TOKEN_DIGITS}>", text)

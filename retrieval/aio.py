@@ -61,13 +61,15 @@ class AsyncRetriever(Core):
         self,
         query: str,
         *,
-        principal: Principal,
+        principal: Principal | None = None,
         k: int = 8,
         filters: Filters | None = None,
         release: int | None = None,
     ) -> SearchResult:
         """The best passages this principal may see; arguments and errors as for `Retriever.search`."""
         search = self.begin(query, principal, k, filters, release)
+        if self._pool.closed:
+            raise UnavailableError("This retriever is closed: open another one")
         embedding = asyncio.get_running_loop().run_in_executor(self._threads, self.embed, query)
         try:
             return await self._answer(search, embedding)

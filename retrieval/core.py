@@ -92,9 +92,12 @@ class Core:
         timeout = sql.SQL("set statement_timeout = {}").format(self.settings.statement_timeout_ms)
         return (*(sql.SQL(statement) for statement in _SESSION), timeout)
 
-    def begin(self, query: str, principal: Principal, k: int, filters: Filters | None, release: int | None) -> Search:
+    def begin(
+        self, query: str, principal: Principal | None, k: int, filters: Filters | None, release: int | None
+    ) -> Search:
         """Check a call and make it a search."""
         check(query, principal, k, filters, release, self.settings)
+        assert principal is not None  # `check` refuses it
         return Search(
             query=query,
             principal=principal,

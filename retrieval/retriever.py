@@ -64,7 +64,7 @@ class Retriever(Core):
         self,
         query: str,
         *,
-        principal: Principal,
+        principal: Principal | None = None,
         k: int = 8,
         filters: Filters | None = None,
         release: int | None = None,
@@ -73,7 +73,7 @@ class Retriever(Core):
 
         Args:
             query: the question, in German or English.
-            principal: who asks.
+            principal: who asks. Must be given: nobody sees nothing, and is told so.
             k: most passages to return, 1 to `KNOWLEDGE_K_MAX`.
             filters: narrows the search to some documents.
             release: a kept release to read instead of the active one.
@@ -86,6 +86,8 @@ class Retriever(Core):
             UnavailableError: the database does not answer in time.
         """
         search = self.begin(query, principal, k, filters, release)
+        if self._pool.closed:
+            raise UnavailableError("This retriever is closed: open another one")
         embedding = self._threads.submit(self.embed, query)
         try:
             return self._answer(search, embedding)

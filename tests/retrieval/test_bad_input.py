@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import socket
 import time
 import uuid
@@ -125,10 +124,8 @@ def test_the_async_twin_refuses_alike(served: Index) -> None:
     asyncio.run(ask())
 
 
-def test_a_search_cannot_be_written_without_a_principal() -> None:
-    for search in (Retriever.search, AsyncRetriever.search):
-        principal = inspect.signature(search).parameters["principal"]
-        assert principal.default is principal.empty
+def test_a_search_without_a_principal_is_an_error_of_ours(retriever: Retriever) -> None:
+    failure(lambda: retriever.search("fox"), InvalidPrincipalError, "nobody means nothing")
 
 
 @pytest.mark.parametrize(
@@ -319,8 +316,7 @@ def test_a_statement_that_takes_too_long_is_given_up(index: Index) -> None:
 def test_a_closed_retriever_says_so(served: Index) -> None:
     retriever = served.retriever()
     retriever.close()
-    with pytest.raises((UnavailableError, RuntimeError)):
-        retriever.search("fox", principal=ADA)
+    failure(lambda: retriever.search("fox", principal=ADA), UnavailableError, "closed: open another")
 
 
 # ----------------------------------------------------------------------- roles

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,18 +33,9 @@ class AsyncRetriever(Core):
     """Answers questions from the active release; safe for many tasks of one event loop."""
 
     def __init__(self, settings: Settings, database: Database, **arguments: Any) -> None:
-        super().__init__(settings, **arguments)
-        self._database = database
-        self._threads = ThreadPoolExecutor(settings.pool_size, "knowledge-embed")
+        super().__init__(settings, database, **arguments)
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            database.dsn,
-            min_size=1,
-            max_size=settings.pool_size,
-            timeout=settings.connect_timeout_s,
-            kwargs={"connect_timeout": settings.connect_timeout_s, "prepare_threshold": 1},
-            configure=self._configure,
-            open=False,
-            name="knowledge-async",
+            database.dsn, configure=self._configure, name="knowledge-async", **self.pool_options()
         )
 
     @classmethod

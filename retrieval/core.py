@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 
 from retrieval.analysis import ANALYZER
 from retrieval.audit import load_key, pseudonym
-from retrieval.database import unreachable
+from retrieval.database import Database, unreachable
 from retrieval.errors import (
     InvalidPrincipalError,
     KnowledgeError,
@@ -59,6 +60,7 @@ class Core:
 
     Args:
         settings: checked settings.
+        database: where to read.
         encoder: embeds queries; default: the model of the settings, loaded at first use.
         new_id: makes request ids.
         clock: seconds from any fixed point.
@@ -67,12 +69,15 @@ class Core:
     def __init__(
         self,
         settings: Settings,
+        database: Database,
         *,
         encoder: Encoder | None = None,
         new_id: Callable[[], uuid.UUID] = uuid.uuid4,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.settings = settings
+        self._database = database
+        self._threads = ThreadPoolExecutor(settings.pool_size, "knowledge-embed")
         self._new_id = new_id
         self._clock = clock
         self._key = load_key(settings.keys_dir / "audit.key")
@@ -86,6 +91,17 @@ class Core:
         if settings is None:
             return Settings.load(dsn=dsn)
         return settings if dsn is None else settings.model_copy(update={"dsn": SecretStr(dsn)})
+
+    def pool_options(self) -> dict[str, Any]:
+        """What both kinds of connection pool are made with."""
+        seconds = self.settings.connect_timeout_s
+        return {
+            "min_size": 1,
+            "max_size": self.settings.pool_size,
+            "timeout": seconds,
+            "kwargs": {"connect_timeout": seconds, "prepare_threshold": 1},
+            "open": False,
+        }
 
     def session(self) -> tuple[sql.SQL | sql.Composed, ...]:
         """Statements that prepare a connection for searching."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,18 +27,9 @@ class Retriever(Core):
     """
 
     def __init__(self, settings: Settings, database: Database, **arguments: Any) -> None:
-        super().__init__(settings, **arguments)
-        self._database = database
-        self._threads = ThreadPoolExecutor(settings.pool_size, "knowledge-embed")
+        super().__init__(settings, database, **arguments)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
-            database.dsn,
-            min_size=1,
-            max_size=settings.pool_size,
-            timeout=settings.connect_timeout_s,
-            kwargs={"connect_timeout": settings.connect_timeout_s, "prepare_threshold": 1},
-            configure=self._configure,
-            open=False,
-            name="knowledge",
+            database.dsn, configure=self._configure, name="knowledge", **self.pool_options()
         )
 
     @classmethod

@@ -31,6 +31,14 @@ def no_progress(step: str, done: int, total: int) -> None:
     """Tells nobody."""
 
 
+@functools.lru_cache(maxsize=1)
+def _load_encoder(models_dir: Path, model: str | None) -> Encoder:
+    """The encoder of a folder of models, kept for the next ingestion of this process: it holds half a gigabyte."""
+    from retrieval.embedding import load_encoder
+
+    return load_encoder(models_dir, model)
+
+
 @dataclass
 class Stores:
     """Everything outside the code that a run touches.
@@ -69,9 +77,7 @@ class Stores:
         """The embedding model, one for all threads; its weights are read at the first text."""
         with self._guard:
             if self._encoder is None:
-                from retrieval.embedding import load_encoder
-
-                self._encoder = load_encoder(self.settings.models_dir, self.settings.model)
+                self._encoder = _load_encoder(self.settings.models_dir.resolve(), self.settings.model)
             return self._encoder
 
     @functools.cached_property

@@ -105,9 +105,9 @@ class Ledger:
         last = done.sort_values("event").groupby("document_id").tail(1)
         return last[last.state == READY].set_index("document_id").sort_index()
 
-    def unfinished(self) -> set[Partition]:
-        """Partitions with a newest content event that has not come to an end, or that older code brought there."""
-        return partitions_in(self.newest[~self.newest.state.isin([REFUSED, READY]) | self.newest.stale])
+    def unfinished(self) -> pd.DataFrame:
+        """Newest content events that have not come to an end, or that code of another version brought there."""
+        return self.newest[~self.newest.state.isin([REFUSED, READY]) | self.newest.stale]
 
 
 def partitions_in(events: pd.DataFrame) -> set[Partition]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from assets.bronze.intake import Intake
 from assets.lake import Partition
-from assets.ledger import READY, REFUSED
 from assets.stores import Stores
 
 
@@ -61,9 +60,7 @@ def find_work(stores: Stores, plans: Mapping[str, Intake]) -> Work:
             parts.setdefault(partition, []).append([change.path, change.kind, change.event, change.sha256])
             counts = reasons.setdefault(partition, {})
             counts[change.kind] = counts.get(change.kind, 0) + 1
-    ledger = stores.ledger()
-    unfinished = ledger.newest[~ledger.newest.state.isin([REFUSED, READY]) | ledger.newest.stale]
-    for document_id, row in unfinished.iterrows():
+    for document_id, row in stores.ledger().unfinished().iterrows():
         partition = (row.date, row.source)
         parts.setdefault(partition, []).append([document_id, "unfinished", int(row.event), row.state])
         counts = reasons.setdefault(partition, {})

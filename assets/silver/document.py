@@ -32,6 +32,19 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """Text that a file holds and a person who looks at it does not see; screened and never stored.
+
+    Attributes:
+        kind: how it is hidden, e.g. `comment`, `display_none`, `white_text`, `tiny_text`, `invisible_characters`.
+        text: what is hidden, as a model would have read it.
+    """
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """What a reader makes of a file's bytes.
 
@@ -42,6 +55,9 @@ class Document:
         published: day of publication, `YYYY-MM-DD`.
         extra: front matter or container metadata that has no field of its own.
         notes: what the reader noticed and mended, without quoting content.
+        part: which part of the file this is, where one file holds several documents (an entry of a feed, an
+            attachment); stable while the file changes around it. None where the file is the document.
+        hidden: text left out of `text` because people do not see it.
     """
 
     text: str
@@ -55,3 +71,5 @@ class Document:
     url: str | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    part: str | None = None
+    hidden: tuple[Hidden, ...] = ()

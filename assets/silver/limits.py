@@ -1,0 +1,35 @@
+"""How much one file may ask of a reader: checked before memory is spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds for one file; a file beyond one of them is refused.
+
+    Attributes:
+        file_bytes: size of the file.
+        unpacked_bytes: size of everything that is unpacked from it, nested archives included.
+        unpacked_ratio: unpacked over packed size.
+        entries: members of an archive, parts of a message, entries of a feed.
+        pages: pages, slides or sheets.
+        cues: cues of a transcript.
+        nesting: depth of nested elements, archives or messages.
+        seconds: time one file may take in its worker, wall clock.
+        memory_bytes: address space a worker may use.
+    """
+
+    file_bytes: int = 100_000_000
+    unpacked_bytes: int = 300_000_000
+    unpacked_ratio: float = 200.0
+    entries: int = 10_000
+    pages: int = 5_000
+    cues: int = 200_000
+    nesting: int = 200
+    seconds: float = 60.0
+    memory_bytes: int = 1_000_000_000
+
+
+DEFAULT_LIMITS = Limits()

@@ -100,7 +100,7 @@ def _equal(one: str, other: str, rule: str) -> Promise:
 _COVERED = Where("policy_error", None)
 
 _BRONZE = Additions(
-    measures=(_is_object("defaults"),),
+    measures=(_is_object("defaults"), _is_object("rules")),
     promises=(
         not_null("content", "`content` is there where `kind` is content", Where("kind", CONTENT)),
         Promise(
@@ -115,6 +115,7 @@ _BRONZE = Additions(
             for column in ("tenant", "roles", "clearance")
         ),
         _object("defaults"),
+        _object("rules"),
     ),
 )
 

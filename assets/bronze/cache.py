@@ -15,7 +15,7 @@ from assets.bronze.policy import OwnAccess
 from assets.bronze.scan import Found
 from retrieval.errors import ConfigurationError
 
-CACHE_VERSION = "intake/1"
+CACHE_VERSION = "intake/2"
 """Changes with what is remembered, or with how access is read from front matter."""
 
 RACY_NS = 2_000_000_000

@@ -52,6 +52,14 @@ SOURCE_FILES = Contract(
             private=True,
         ),
         Column(
+            "rules",
+            pa.string(),
+            "JSON object with sorted keys: what the policy says about reading (`readable_names` …). Null in rows older"
+            " than this column: nothing.",
+            nullable=True,
+            private=True,
+        ),
+        Column(
             "policy_error",
             pa.string(),
             "Reason (a key of silver's REASONS) for which the file is refused before it is read: `no_policy`,"

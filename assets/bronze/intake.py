@@ -39,6 +39,8 @@ BATCH_BYTES, BATCH_ROWS = 64 * 2**20, 5_000
 READ_BYTES = 2**20
 NO_BYTES_SHA256 = hashlib.sha256(b"").hexdigest()
 
+NO_RULES = "{}"
+
 Kind = Literal["content", "access", "removed"]
 NANOSECONDS = 1_000_000_000
 
@@ -48,7 +50,7 @@ class Access:
     """The policy columns of a bronze row.
 
     Attributes:
-        defaults: JSON object with sorted keys.
+        defaults, rules: JSON objects with sorted keys.
         error: reason why the file is refused before it is read, with its detail.
     """
 
@@ -57,13 +59,14 @@ class Access:
     clearance: str | None = None
     ttl_days: int | None = None
     defaults: str = "{}"
+    rules: str = NO_RULES
     error: str | None = None
     detail: str | None = None
 
     @property
     def decides_reading(self) -> tuple[str | None, ...]:
         """What silver depends on, so that a change of it means reading the file anew."""
-        return self.tenant, self.defaults, self.error, self.detail
+        return self.tenant, self.defaults, self.rules, self.error, self.detail
 
     @property
     def decides_visibility(self) -> tuple[object, ...]:
@@ -373,6 +376,7 @@ def _state(row: Mapping[str, object]) -> State:
         clearance=values.pop("clearance"),  # type: ignore[arg-type]
         ttl_days=values.pop("ttl_days"),  # type: ignore[arg-type]
         defaults=values.pop("defaults"),  # type: ignore[arg-type]
+        rules=values.pop("rules") or NO_RULES,  # type: ignore[arg-type]
         error=values.pop("policy_error"),  # type: ignore[arg-type]
         detail=values.pop("policy_detail"),  # type: ignore[arg-type]
     )
@@ -380,7 +384,9 @@ def _state(row: Mapping[str, object]) -> State:
 
 
 def _access_of(policy: Policy) -> Access:
-    return Access(policy.tenant, policy.roles, policy.clearance, policy.ttl_days, policy.defaults_json)
+    return Access(
+        policy.tenant, policy.roles, policy.clearance, policy.ttl_days, policy.defaults_json, policy.rules_json
+    )
 
 
 def _observed(found: Found, sha256: str, access: Access, *, loaded: bool) -> Observed:
@@ -504,6 +510,7 @@ def _row(change: Change, content: bytes | None, date: str, received_at: datetime
         "clearance": access.clearance,
         "ttl_days": access.ttl_days,
         "defaults": access.defaults,
+        "rules": access.rules,
         "policy_error": access.error,
         "policy_detail": access.detail,
         "received_at": received_at,

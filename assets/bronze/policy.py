@@ -18,6 +18,7 @@ from assets.bronze.files import POLICY_FILE, POLICY_LOOKALIKES, SIDECAR_ENDING, 
 from assets.errors import InboxUnavailableError
 from assets.silver.decode import decode
 from assets.silver.normalise import clean_characters
+from assets.silver.pii.readable import problem_of
 from assets.silver.readers.front_matter import parse_yaml, split
 from assets.silver.refusal import RefusedError
 from retrieval.principal import CLEARANCES, ROLE, TENANT
@@ -28,7 +29,13 @@ HEAD_BYTES = 1024 * 1024
 
 ACCESS_KEYS = ("tenant", "roles", "clearance", "ttl")
 REQUIRED_KEYS = ("tenant", "roles", "clearance")
-POLICY_KEYS = (*ACCESS_KEYS, "metadata")
+READING_KEYS = ("readable_names",)
+"""Keys that decide how a file is read; they become the bronze column `rules`, and a change of them reads anew."""
+ADDED_KEYS = frozenset({"readable_names"})
+"""Keys whose values a nearer place adds to; of all others the nearest wins."""
+OWN_KEYS = (*ACCESS_KEYS, *READING_KEYS)
+"""Keys of the `access` mapping in front matter and sidecars."""
+POLICY_KEYS = (*OWN_KEYS, "metadata")
 SIDECAR_TEXTS = ("title", "published", "language", "url")
 SIDECAR_LISTS = ("authors", "tags")
 SIDECAR = "sidecar"
@@ -57,6 +64,7 @@ class Policy:
         roles: sorted, without repetition.
         ttl_days: days until the document expires; None: never.
         defaults: metadata that folders set, and under `sidecar` what the file's sidecar says; JSON values.
+        rules: values of `READING_KEYS` that are set; JSON values.
     """
 
     tenant: str
@@ -64,11 +72,17 @@ class Policy:
     clearance: str
     ttl_days: int | None = None
     defaults: Mapping[str, object] = field(default_factory=dict)
+    rules: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def defaults_json(self) -> str:
         """The defaults as JSON with sorted keys."""
-        return json.dumps(self.defaults, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        return _json(self.defaults)
+
+    @property
+    def rules_json(self) -> str:
+        """The rules as JSON with sorted keys."""
+        return _json(self.rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +239,16 @@ def own_access(head: bytes, path: str, *, whole: bool) -> OwnAccess:
         return OwnAccess(problem=f"{path}: {error}")
 
 
+def _json(values: Mapping[str, object]) -> str:
+    return json.dumps(values, ensure_ascii=False, sort_keys=True, allow_nan=False)
+
+
 def _merged(path: str, places: Collection[Rules], sidecar: Rules) -> Policy | PolicyProblem:
     merged: dict[str, Any] = {}
     metadata: dict[str, object] = {}
     for rules in places:
-        merged |= rules
+        added = {key: sorted({*merged.get(key, ()), *rules[key]}) for key in ADDED_KEYS & rules.keys()}
+        merged |= {**rules, **added}
         metadata |= rules.get("metadata", {})
     missing = [key for key in REQUIRED_KEYS if key not in merged]
     if missing:
@@ -241,6 +260,7 @@ def _merged(path: str, places: Collection[Rules], sidecar: Rules) -> Policy | Po
         clearance=merged["clearance"],
         ttl_days=merged.get("ttl"),
         defaults=metadata | ({SIDECAR: described} if described else {}),
+        rules={key: merged[key] for key in READING_KEYS if key in merged},
     )
 
 
@@ -297,8 +317,8 @@ def _sidecar_rules(mapping: Mapping[str, Any]) -> Rules:
 
 def _access_rules(mapping: object) -> Rules:
     if not isinstance(mapping, Mapping) or not mapping:
-        raise _UnusableError("access must hold tenant, roles, clearance or ttl")
-    _check_keys(mapping, ACCESS_KEYS)
+        raise _UnusableError(f"access must hold {', '.join(OWN_KEYS[:-1])} or {OWN_KEYS[-1]}")
+    _check_keys(mapping, OWN_KEYS)
     return {key: _CHECKS[key](value) for key, value in mapping.items()}
 
 
@@ -349,11 +369,22 @@ def _ttl(value: object) -> int | None:
     return days
 
 
+def _readable_names(value: object) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) and name.strip() for name in value):
+        raise _UnusableError("readable_names must be a list of names like [Aylin Demir] or patterns like [/Prof. .+/]")
+    for name in value:
+        problem = problem_of(name)
+        if problem is not None:
+            raise _UnusableError(f"readable_names {problem}")
+    return sorted({name.strip() for name in value})
+
+
 _CHECKS: Mapping[str, Callable[[object], object]] = {
     "tenant": _tenant,
     "roles": _roles,
     "clearance": _clearance,
     "ttl": _ttl,
+    "readable_names": _readable_names,
 }
 
 

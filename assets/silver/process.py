@@ -25,7 +25,14 @@ _DAY_IN_NAME = re.compile(r"^\d{4}-\d{2}-\d{2}[-_ ]+")
 _BETWEEN_WORDS = re.compile(r"[-_\s]+")
 
 
-def process(content: bytes, *, path: str, defaults: Mapping[str, object], key: bytes) -> Redacted:
+def process(
+    content: bytes,
+    *,
+    path: str,
+    defaults: Mapping[str, object],
+    key: bytes,
+    rules: Mapping[str, object] | None = None,
+) -> Redacted:
     """The document a file holds, without personal data, and how many values of each type were taken out.
 
     Metadata comes from the sidecar first, then from the file itself, then from the folder's defaults. The
@@ -38,6 +45,7 @@ def process(content: bytes, *, path: str, defaults: Mapping[str, object], key: b
         defaults: metadata of the folder, with the keys front matter uses (title, authors, tags, language,
             published, url …), and under `sidecar` a mapping of the same kind.
         key: secret of the tenant for pseudonyms.
+        rules: what the policy says about reading: `readable_names`.
 
     Raises:
         RefusedError: the file cannot or must not become a document.

@@ -74,7 +74,14 @@ def _read(stores: Stores, row: Mapping[str, Any]) -> dict[str, Any]:
     if row["policy_error"] is not None:
         raise RefusedError(row["policy_error"], row["policy_detail"])
     key = tenant_key(stores.pii_key, row["tenant"])
-    return document_row(row, process(row["content"], path=row["path"], defaults=json.loads(row["defaults"]), key=key))
+    redacted = process(
+        row["content"],
+        path=row["path"],
+        defaults=json.loads(row["defaults"]),
+        key=key,
+        rules=json.loads(row["rules"] or "{}"),
+    )
+    return document_row(row, redacted)
 
 
 def tenant_key(master: bytes, tenant: str) -> bytes:

@@ -117,10 +117,30 @@ def test_a_new_file_becomes_a_row_with_everything_about_it(world: World) -> None
         "clearance": "internal",
         "ttl_days": 30,
         "defaults": '{"language": "de"}',
+        "rules": "{}",
         "policy_error": None,
         "policy_detail": None,
         "received_at": MONDAY,
     }
+
+
+def test_a_change_of_the_rules_reads_the_file_anew(world: World) -> None:
+    world.put("blog/a.md")
+    world.take_in()
+    world.put("blog/_policy.yaml", FULL + "readable_names: [Aylin Demir]\n")
+
+    assert world.take_in() == ["blog/a.md content 2/1"]
+    assert world.rows("blog/a.md")[1]["rules"] == '{"readable_names": ["Aylin Demir"]}'
+    assert world.take_in() == []
+
+
+def test_rows_without_rules_say_nothing_about_reading(world: World) -> None:
+    world.put("blog/a.md")
+    batch = next(intake_batches(world.inbox, world.plan().changes, date="2026-03-02", received_at=MONDAY))
+    column = SOURCE_FILES.schema.get_field_index("rules")
+    world.lake.append(SOURCE_FILES, batch.table.set_column(column, "rules", pa.nulls(1, pa.string())))
+
+    assert world.take_in() == []
 
 
 def test_a_second_look_finds_nothing_to_do(world: World) -> None:

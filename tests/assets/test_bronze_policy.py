@@ -105,6 +105,30 @@ def test_a_sidecar_gives_metadata_of_its_own(inbox: Inbox) -> None:
     assert json.loads(policy.defaults_json) == policy.defaults
 
 
+def test_readable_names_add_up_from_the_tenant_to_the_file(inbox: Inbox) -> None:
+    inbox.put("_policy.yaml", "tenant: nordwind\nreadable_names: [Aylin Demir, '/Prof\\. .+/']\n")
+    inbox.put("blog/_policy.yaml", "roles: [everyone]\nclearance: public\nreadable_names: [Jonas Weber]\n")
+    inbox.put("blog/f.md", "---\naccess: {readable_names: [Ada Lovelace]}\n---\nText")
+
+    assert inbox.policy("blog/a/b/file.md").rules == {"readable_names": ["/Prof\\. .+/", "Aylin Demir", "Jonas Weber"]}
+    assert json.loads(inbox.policy("blog/f.md").rules_json) == {
+        "readable_names": ["/Prof\\. .+/", "Ada Lovelace", "Aylin Demir", "Jonas Weber"]
+    }
+
+
+@pytest.mark.parametrize(
+    "value", [MARKER, f"[{MARKER}, 7]", "[]", f"['/{MARKER}(/']", f"['/({MARKER}+)+/']", "['/.*/']", f"['{'x' * 201}']"]
+)
+def test_unusable_readable_names_reject_what_they_cover(inbox: Inbox, value: str) -> None:
+    inbox.put("_policy.yaml", FULL + f"readable_names: {value}\n")
+
+    problem = inbox.problem("blog/a/b/file.md")
+
+    assert problem.code == "bad_policy"
+    assert "readable_names" in problem.detail
+    assert MARKER not in problem.detail
+
+
 def test_defaults_are_written_the_same_whatever_the_order(inbox: Inbox) -> None:
     inbox.put("blog/_policy.yaml", FULL + "metadata: {b: 1, a: ü}\n")
     one = inbox.policy("blog/a/b/file.md").defaults_json

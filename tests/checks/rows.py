@@ -77,6 +77,7 @@ def _bronze(number: int) -> dict[str, Any]:
         "clearance": "public",
         "ttl_days": None,
         "defaults": "{}",
+        "rules": "{}",
         "policy_error": None,
         "policy_detail": None,
     }

@@ -38,6 +38,8 @@ PLANTED: dict[str, list[tuple[dict[str, Any], set[str]]]] = {
         ({"content": b""}, set()),
         ({"tenant": None, "roles": None, "clearance": None, "policy_error": "no_policy"}, set()),
         ({"defaults": "[]"}, {"`defaults` is a JSON object"}),
+        ({"rules": "[]"}, {"`rules` is a JSON object"}),
+        ({"rules": None}, set()),
         ({"sha256": sha(1) + "\n"}, {"`sha256` matches `[0-9a-f]{64}`"}),
         ({"path": "blog/" + "ä" * 4_091}, set()),
     ],

@@ -35,6 +35,7 @@ def _row(path: str = PATH, event: int = 1, kind: str = "content", **values: Any)
         "clearance": "public",
         "ttl_days": None,
         "defaults": "{}",
+        "rules": "{}",
         "policy_error": None,
         "received_at": pd.Timestamp(NOW - timedelta(days=10 - event)),
     } | values

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from assets.silver.document import Document
 from assets.silver.language import detect
+from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.metadata import metadata_from
 from assets.silver.normalise import one_line
 from assets.silver.readers import read
@@ -32,8 +33,9 @@ def process(
     defaults: Mapping[str, object],
     key: bytes,
     rules: Mapping[str, object] | None = None,
-) -> Redacted:
-    """The document a file holds, without personal data, and how many values of each type were taken out.
+    limits: Limits = DEFAULT_LIMITS,
+) -> tuple[Redacted, ...]:
+    """The documents a file holds, without personal data, and how many values of each type were taken out.
 
     Metadata comes from the sidecar first, then from the file itself, then from the folder's defaults. The
     language is detected where none of them names it; a title is taken from the first heading or made from the
@@ -46,14 +48,38 @@ def process(
             published, url …), and under `sidecar` a mapping of the same kind.
         key: secret of the tenant for pseudonyms.
         rules: what the policy says about reading: `readable_names`.
+        limits: what the file may ask for.
 
     Raises:
         RefusedError: the file cannot or must not become a document.
         ConfigurationError: the key is empty.
     """
-    document = read(content, path)
-    if not document.text.strip():
-        raise RefusedError("empty", reader=document.reader)
+    return finish(read(content, path, limits), path=path, defaults=defaults, key=key, rules=rules)
+
+
+def finish(
+    documents: Sequence[Document],
+    *,
+    path: str,
+    defaults: Mapping[str, object],
+    key: bytes,
+    rules: Mapping[str, object] | None = None,
+) -> tuple[Redacted, ...]:
+    """What `process` makes of the documents that a reader found in a file; parts without text are left out.
+
+    Raises:
+        RefusedError: none of them has text, or they must not be kept.
+        ConfigurationError: the key is empty.
+    """
+    full = [document for document in documents if document.text.strip()]
+    if not full:
+        raise RefusedError("empty", reader=documents[0].reader if documents else None)
+    return tuple(_finished(document, path, defaults, key, rules or {}) for document in full)
+
+
+def _finished(
+    document: Document, path: str, defaults: Mapping[str, object], key: bytes, rules: Mapping[str, object]
+) -> Redacted:
     document = _completed(document, defaults)
     document = replace(
         document,

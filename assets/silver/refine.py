@@ -57,7 +57,7 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
     for keys in _batches(todo):
         for row in _content_rows(stores, partition, keys):
             try:
-                good.append(_read(stores, row))
+                good += _read(stores, row)
             except RefusedError as refused:
                 if refused.reader is None and refused.reason.stage == "read":
                     refused.reader = REGISTRY
@@ -70,7 +70,7 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
     )
 
 
-def _read(stores: Stores, row: Mapping[str, Any]) -> dict[str, Any]:
+def _read(stores: Stores, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     if row["policy_error"] is not None:
         raise RefusedError(row["policy_error"], row["policy_detail"])
     key = tenant_key(stores.pii_key, row["tenant"])
@@ -81,7 +81,7 @@ def _read(stores: Stores, row: Mapping[str, Any]) -> dict[str, Any]:
         key=key,
         rules=json.loads(row["rules"] or "{}"),
     )
-    return document_row(row, redacted)
+    return [document_row(row, part) for part in redacted]
 
 
 def tenant_key(master: bytes, tenant: str) -> bytes:

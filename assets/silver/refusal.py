@@ -48,6 +48,46 @@ REASONS: dict[str, Reason] = {
         "Die Datei ist größer als erlaubt. Teilen Sie sie auf oder bitten Sie um eine höhere Grenze.",
         "The file is larger than allowed. Split it, or ask for a higher limit.",
     ),
+    "too_many_pages": Reason(
+        "read",
+        "Die Datei hat mehr Seiten, Folien oder Blätter als erlaubt. Teilen Sie sie auf.",
+        "The file has more pages, slides or sheets than allowed. Split it.",
+    ),
+    "too_many_entries": Reason(
+        "read",
+        "Die Datei enthält mehr Einträge als erlaubt. Teilen Sie sie auf.",
+        "The file holds more entries than allowed. Split it.",
+    ),
+    "too_many_cues": Reason(
+        "read",
+        "Das Transkript enthält mehr Untertitel als erlaubt. Teilen Sie es auf.",
+        "The transcript holds more cues than allowed. Split it.",
+    ),
+    "unpacks_too_large": Reason(
+        "read",
+        "Die Datei wird beim Entpacken viel größer als erlaubt. Speichern Sie ihren Inhalt einzeln und unverpackt.",
+        "The file grows far beyond what is allowed when it is unpacked. Save what it holds one by one, unpacked.",
+    ),
+    "nested_too_deep": Reason(
+        "read",
+        "Der Inhalt der Datei ist zu tief verschachtelt. Exportieren Sie ihn in einfacherer Form.",
+        "The content of the file is nested too deeply. Export it in a simpler form.",
+    ),
+    "too_slow": Reason(
+        "read",
+        "Das Lesen der Datei dauert länger als erlaubt. Exportieren Sie sie neu oder teilen Sie sie auf.",
+        "Reading the file takes longer than allowed. Export it again, or split it.",
+    ),
+    "too_much_memory": Reason(
+        "read",
+        "Das Lesen der Datei braucht mehr Speicher als erlaubt. Teilen Sie sie auf oder exportieren Sie sie neu.",
+        "Reading the file takes more memory than allowed. Split it, or export it again.",
+    ),
+    "reader_crashed": Reason(
+        "read",
+        "Die Datei hat das Leseprogramm zum Absturz gebracht. Exportieren Sie sie neu oder in einem anderen Format.",
+        "The file made the reader crash. Export it again, or in another format.",
+    ),
     "empty": Reason(
         "read",
         "Die Datei enthält keinen Text.",

@@ -448,7 +448,7 @@ def test_real_posts_are_cut_into_passages_of_good_size() -> None:
     sizes: list[int] = []
     for path in sorted((CORPUS / "blogs").rglob("*.md"))[:150]:
         try:
-            post = read(path.read_bytes(), path.name)
+            (post,) = read(path.read_bytes(), path.name)
         except RefusedError:
             continue
         for found in chunk(post.text, post.blocks, document_id=DOCUMENT, count_tokens=count_quarters):

@@ -13,6 +13,7 @@ import pytest
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.document import Document
 from assets.silver.process import MAX_TITLE, process
+from assets.silver.redact import Redacted
 from assets.silver.refusal import REASONS, RefusedError
 from assets.silver.rows import document_row, quarantine_row
 from tests.assets.test_silver_normalise import assert_sound
@@ -34,8 +35,13 @@ BRONZE: dict[str, Any] = {
 }
 
 
+def processed(content: bytes, path: str, **defaults: object) -> Redacted:
+    (redacted,) = process(content, path=path, defaults=defaults, key=KEY)
+    return redacted
+
+
 def document(content: str, path: str = "blog/nordwind/2024-03-01-waerme_im-altbau.md", **defaults: object) -> Document:
-    return process(content.encode(), path=path, defaults=defaults, key=KEY).document
+    return processed(content.encode(), path=path, **defaults).document
 
 
 def test_the_sidecar_wins_over_the_file_and_the_file_over_its_folder() -> None:
@@ -81,14 +87,14 @@ def test_files_without_text_are_refused(content: str) -> None:
 
 def test_personal_data_is_gone_from_the_row() -> None:
     content = "---\ntitle: Bericht an max@example.org\n---\nTel.: 0171 2345678, IBAN DE89370400440532013000"
-    row = document_row(BRONZE, process(content.encode(), path="a.md", defaults={}, key=KEY))
+    row = document_row(BRONZE, processed(content.encode(), path="a.md"))
     assert json.loads(row["pii"]) == {"EMAIL": 1, "IBAN": 1, "PHONE": 1}
     for value in ("max@example.org", "2345678", "0532013000"):
         assert value not in repr(row)
 
 
 def test_document_rows_fit_their_contract() -> None:
-    redacted = process(b"# Kopf\n\nText\n\n- a\n- b", path=BRONZE["path"], defaults={}, key=KEY)
+    redacted = processed(b"# Kopf\n\nText\n\n- a\n- b", path=BRONZE["path"])
     row = document_row(BRONZE, redacted)
     assert list(row) == DOCUMENTS.schema.names
     table = pa.Table.from_pylist([row], schema=DOCUMENTS.schema)
@@ -134,7 +140,7 @@ def test_real_material_is_read_or_refused(folder: str, pattern: str, read_at_lea
         if not path.is_file():
             continue
         try:
-            found = process(path.read_bytes(), path=path.name, defaults={}, key=KEY).document
+            found = processed(path.read_bytes(), path=path.name).document
         except RefusedError:
             continue
         assert_sound(found)
@@ -152,4 +158,4 @@ def test_every_encoding_of_the_same_post_gives_the_same_text() -> None:
         for path in sorted(folder.glob(f"enc_{number}_*.md")):
             if b"?" in path.read_bytes() and "cp437" in path.name:
                 continue  # written with question marks where the encoding has no dash
-            assert process(path.read_bytes(), path=path.name, defaults={}, key=KEY).document.text == expected
+            assert processed(path.read_bytes(), path=path.name).document.text == expected

@@ -12,10 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.silver.document import Document
-from assets.silver.readers import READERS, read
+from assets.silver.readers import READERS
+from assets.silver.readers import read as read_parts
 from assets.silver.refusal import RefusedError
 from tests.assets.silver_pdf import make_pdf
 from tests.assets.test_silver_normalise import assert_sound
+
+
+def read(content: bytes, path: str) -> Document:
+    (document,) = read_parts(content, path)
+    return document
 
 
 def blocks_of(document: Document) -> list[tuple[str, str]]:
@@ -232,7 +238,7 @@ def test_pdf_without_text_is_refused_and_a_page_without_text_noted() -> None:
 
 def test_a_pdf_named_otherwise_is_read_and_noted() -> None:
     document = read(make_pdf([["Text."]]), "a.md")
-    assert (document.reader, document.notes) == ("pdf/1", ("a PDF named .md",))
+    assert (document.reader, document.notes) == ("pdf/1", ("read as pdf, though it is named .md",))
 
 
 def test_damaged_pdf_is_refused() -> None:

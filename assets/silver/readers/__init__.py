@@ -1,4 +1,4 @@
-"""Readers of file formats: each turns the content of one format into a document."""
+"""Readers of file formats: each turns the content of one format into a document, or into the documents it holds."""
 
 from assets.silver.readers.registry import READERS, read
 

@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from assets.silver.document import Document
+from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.metadata import Metadata, metadata_from
 from assets.silver.normalise import DocumentBuilder, clean_characters, one_line
 from assets.silver.readers.page_text import Line, heading_key, paragraphs_of
@@ -40,17 +41,19 @@ _NOBODY = re.compile(
 )
 
 
-def read(content: bytes) -> Document:
+def read(content: bytes, limits: Limits = DEFAULT_LIMITS) -> Document:
     """A PDF file, opened with the empty password where it is encrypted.
 
     Pages that cannot be read while others can are left out and noted.
 
     Raises:
-        RefusedError: `encrypted` when it needs a password, `malformed` when it is damaged, `no_text_layer` when
-            its pages hold no text.
+        RefusedError: `encrypted` when it needs a password, `malformed` when it is damaged, `too_many_pages`,
+            `no_text_layer` when its pages hold no text.
     """
     with _damage_refused("the file structure cannot be understood"):
         reader = _open(content)
+        if len(reader.pages) > limits.pages:
+            raise RefusedError("too_many_pages", f"{len(reader.pages)} pages")
         pages, damaged = _pages(reader)
     if damaged and len(damaged) == len(pages):
         raise RefusedError("malformed", "no page can be read")

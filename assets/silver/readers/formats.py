@@ -1,0 +1,126 @@
+"""The table of formats: which reader reads what, by which endings it goes, and how its content shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from assets.silver.document import Document
+from assets.silver.limits import Limits
+from assets.silver.readers import markdown, pdf, text, webvtt
+
+Parts = Document | tuple[Document, ...]
+"""What a reader gives: the document a file is, or the documents it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """A format of characters.
+
+    Attributes:
+        name: as notes call it.
+        reader: `name/version`; changes whenever the reader's output does.
+        read: from the whole text, with clean characters and `\\n` line breaks.
+        endings: by which it goes, lower case with the dot.
+        shows: whether the text, without white space at its start, can only be this format; None where nothing
+            but the ending tells.
+    """
+
+    name: str
+    reader: str
+    read: Callable[[str, Limits], Parts]
+    endings: tuple[str, ...]
+    shows: Callable[[str], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryFormat:
+    """A format of bytes.
+
+    Attributes:
+        shows: whether the bytes are of this format, given the file's ending (lower case with the dot, or empty).
+    """
+
+    name: str
+    reader: str
+    read: Callable[[bytes, Limits], Parts]
+    endings: tuple[str, ...]
+    shows: Callable[[bytes, str], bool]
+
+
+def unlimited(read: Callable[[str], Parts]) -> Callable[[str, Limits], Parts]:
+    """A reader that needs no other bound than the size of the file."""
+    return lambda text, _: read(text)
+
+
+_PDF_SEARCHED = 1024
+"""Readers of PDF accept the header within the first 1024 bytes (ISO 32000-1, annex H, note 13)."""
+
+_WHITE = b"\xef\xbb\xbf \t\r\n\x00"
+
+
+def _is_pdf(content: bytes, ending: str) -> bool:
+    head = content[:_PDF_SEARCHED]
+    return head.lstrip(_WHITE).startswith(b"%PDF-") or (ending == ".pdf" and b"%PDF-" in head)
+
+
+BINARY_FORMATS: tuple[BinaryFormat, ...] = (BinaryFormat("pdf", pdf.READER, pdf.read, (".pdf",), _is_pdf),)
+"""Asked in this order, before the file is taken for text."""
+
+TEXT_FORMATS: tuple[TextFormat, ...] = (
+    TextFormat(
+        "webvtt",
+        webvtt.READER,
+        unlimited(webvtt.read),
+        (".vtt", ".webvtt"),
+        lambda text: text.startswith("WEBVTT"),
+    ),
+    TextFormat("markdown", markdown.READER, unlimited(markdown.read), (".md", ".markdown", ".mdown", ".mkd")),
+    TextFormat("text", text.READER, unlimited(text.read), (".txt", ".text")),
+)
+"""Asked in this order; what none of them shows is chosen by its ending."""
+
+READERS: tuple[str, ...] = (
+    *(format_.reader for format_ in BINARY_FORMATS),
+    *(format_.reader for format_ in TEXT_FORMATS),
+)
+"""Versions that are current: rows of another one are made again."""
+
+OFFICE_ENDINGS = frozenset(".pdf .doc .docx .dot .dotx .docm .odt .ppt .pptx .xls .xlsx .pages .key".split())
+"""Endings that promise a binary file: text under one of them was named wrongly and is read for what it is."""
+
+UNREAD_SIGNATURES = (
+    (b"PK\x03\x04", "a ZIP archive or an Office file"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
+    (b"ID3", "an MP3 recording"),
+    (b"OggS", "an Ogg recording"),
+    (b"fLaC", "a FLAC recording"),
+    (b"RIFF", "a WAV, AVI or WebP file"),
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM file"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3\x00", "a database"),
+    (b"{\\rtf", "an RTF document"),
+    (b"%!PS", "a PostScript file"),
+)
+"""First bytes of formats that are not read; they are refused without unpacking a single byte."""
+
+_HTML = re.compile(r"(?:<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+
+UNREAD_TEXTS: tuple[tuple[Callable[[str], bool], str], ...] = (
+    (lambda text: _HTML.match(text, 0, 4096) is not None, "an HTML page"),
+    (lambda text: text.startswith("<?xml"), "XML"),
+)
+"""Formats of text that are not read, and how their content shows them."""

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -77,12 +77,16 @@ class Measures:
         }
 
 
-def parse(description: str, default_data: Path) -> argparse.Namespace:
-    """The arguments every benchmark takes."""
+def parse(
+    description: str, default_data: Path, more: Callable[[argparse.ArgumentParser], None] | None = None
+) -> argparse.Namespace:
+    """The arguments every benchmark takes, and those that `more` adds."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, default=default_data, help="folder of data in the corpus's layout")
     parser.add_argument("--quick", action="store_true", help="a smaller part of the data")
     parser.add_argument("--json", type=Path, help="file to write the measures to")
+    if more is not None:
+        more(parser)
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
         parser.error(f"there is no folder {arguments.data}: pass --data DIR")

@@ -56,11 +56,11 @@ class Search:
 
     def __post_init__(self) -> None:
         self._began = self._last = self.clock()
-        self._words = query_terms(self.query)
+        self.words = query_terms(self.query)
         self._release_read = 0
-        self._lexical = bm25.Lexical.nothing()
+        self.lexical = bm25.Lexical.nothing()
         self._eligible: NDArray[np.int32] | None = None
-        self._visible = 0
+        self.visible = 0
 
     # ---------------------------------------------------------------- first trip
 
@@ -75,7 +75,7 @@ class Search:
 
     def reads(self, space: int) -> list[Statement]:
         """What the lexical leg needs, to be sent right behind `entry`."""
-        terms = sorted({term for alternatives in self._words for term in alternatives})
+        terms = sorted({term for alternatives in self.words for term in alternatives})
         parameters = {"terms": terms} | self.filters.parameters()
         return [(statement, parameters) for statement in statements.first_trip(space, filtered=bool(self.filters))]
 
@@ -85,12 +85,12 @@ class Search:
         self._release_read = release
         postings, statistics, masked, *eligible = answers
         masked_chunks = _numbers(masked[0][0])
-        self._visible = int(statistics[0][0]) - len(masked_chunks)
+        self.visible = int(statistics[0][0]) - len(masked_chunks)
         self._eligible = _numbers(eligible[0][0][0]) if eligible else None
-        self._lexical = bm25.score(
-            self._words,
+        self.lexical = bm25.score(
+            self.words,
             {row[0]: row[1] for row in postings},
-            chunks=self._visible,
+            chunks=self.visible,
             length=int(statistics[0][1]) - int(masked[0][1]),
             masked=masked_chunks,
             eligible=self._eligible,
@@ -110,12 +110,12 @@ class Search:
         variant = "none"
         if vector is not None:
             eligible = None if self._eligible is None else len(self._eligible)
-            variant = statements.vector_variant(self._visible, eligible)
-        weight = 1.0 if vector is None else LEXICAL_WEIGHT * self._lexical.coverage
+            variant = statements.vector_variant(self.visible, eligible)
+        weight = 1.0 if vector is None else LEXICAL_WEIGHT * self.lexical.coverage
         filters = {name: value for name, value in self.filters.parameters().items() if value is not None}
         return statements.second_trip(space.id, variant, self.candidates), {
-            "chunks": self._lexical.chunks.tolist(),
-            "scores": self._lexical.scores.tolist(),
+            "chunks": self.lexical.chunks.tolist(),
+            "scores": self.lexical.scores.tolist(),
             "vector": vector,
             "eligible": None if self._eligible is None else self._eligible.tolist(),
             "weight": weight,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,9 +56,11 @@ class AsyncRetriever(Core):
         k: int = 8,
         filters: Filters | None = None,
         release: int | None = None,
+        versions: Mapping[str, str] | None = None,
+        correlation: Mapping[str, str] | None = None,
     ) -> SearchResult:
         """The best passages this principal may see; arguments and errors as for `Retriever.search`."""
-        search = self.begin(query, principal, k, filters, release)
+        search = self.begin(query, principal, k, filters, release, versions, correlation)
         if self._pool.closed:
             raise UnavailableError("This retriever is closed: open another one")
         embedding = asyncio.get_running_loop().run_in_executor(self._threads, self.embed, query)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,7 +14,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from retrieval.analysis import ANALYZER
-from retrieval.audit import load_key, pseudonym
+from retrieval.audit import labels, load_key, pseudonym
 from retrieval.database import Database, unreachable
 from retrieval.errors import (
     InvalidPrincipalError,
@@ -45,6 +45,8 @@ ROLE_PARAMETERS = {"reader": READER, "owner": OWNER}
 BECOME_READER = sql.SQL("set role {}").format(sql.Identifier(READER))
 
 QUERY_CANCELED = "57014"
+NOT_SET_UP = frozenset({"3F000", "42P01", "42703", "42883", "42501"})
+"""SQLSTATEs of a schema, table, column or function that is not there, or may not be used."""
 
 _SESSION = (
     # Plans are made once: these statements gain nothing from looking at their parameters, and planning costs
@@ -109,7 +111,14 @@ class Core:
         return (*(sql.SQL(statement) for statement in _SESSION), timeout)
 
     def begin(
-        self, query: str, principal: Principal | None, k: int, filters: Filters | None, release: int | None
+        self,
+        query: str,
+        principal: Principal | None,
+        k: int,
+        filters: Filters | None,
+        release: int | None,
+        versions: Mapping[str, str] | None,
+        correlation: Mapping[str, str] | None,
     ) -> Search:
         """Check a call and make it a search."""
         check(query, principal, k, filters, release, self.settings)
@@ -123,6 +132,9 @@ class Core:
             request_id=self._new_id(),
             pseudonym=pseudonym(principal, self._key),
             clock=self._clock,
+            key=self._key,
+            versions=labels("versions", versions),
+            correlation=labels("correlation", correlation),
         )
 
     def encoder(self) -> Encoder:
@@ -213,8 +225,8 @@ def entered(row: Sequence[Any] | None, wanted: int | None) -> tuple[int, Space]:
 def translate(error: psycopg.Error) -> NoReturn:
     """Raise the library's error for one of the driver's. The driver's text may quote values and is dropped."""
     state = error.sqlstate or ""
-    # Nothing there, no right to it, or (found by the driver itself) no vector type.
-    if state in {"3F000", "42P01", "42883", "42501"} or (isinstance(error, psycopg.ProgrammingError) and not state):
+    # The driver itself, which gives no SQLSTATE, finds that there is no vector type.
+    if state in NOT_SET_UP or (isinstance(error, psycopg.ProgrammingError) and not state):
         raise SchemaError("The database is not set up for this version: run `knowledge db init` as its owner") from None
     if state == QUERY_CANCELED:
         raise UnavailableError("The database took too long (KNOWLEDGE_STATEMENT_TIMEOUT_MS): try again") from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psycopg
 
 from retrieval.errors import ConfigurationError, UnavailableError
-from retrieval.schema.migrate import OWNER, READER, bootstrap, migrate
+from retrieval.schema.migrate import MIGRATIONS, OWNER, READER, bootstrap, migrate, schema_version
 from retrieval.server import DATABASE, SUPERUSER, EmbeddedServer
 from retrieval.settings import Settings
 
@@ -76,10 +76,10 @@ def _understood(dsn: str) -> str:
 
 
 def _set_up(server: EmbeddedServer) -> None:
-    """Roles, database and schema of a fresh embedded server."""
+    """Roles, database and schema of a fresh embedded server, or of one that an earlier version made."""
     try:
         with psycopg.connect(server.dsn(OWNER), connect_timeout=5) as connection:
-            if connection.execute("select to_regclass('knowledge.migration')").fetchone() != (None,):
+            if (schema_version(connection) or "") >= MIGRATIONS[-1]:
                 return
     except psycopg.OperationalError:
         bootstrap(server.dsn(SUPERUSER, "postgres"), DATABASE)

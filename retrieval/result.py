@@ -10,6 +10,11 @@ from uuid import UUID
 from retrieval.errors import InvalidQueryError
 from retrieval.principal import well_formed
 
+REASONS = {
+    "model": "the embedding model is missing or failed: words alone were compared",
+}
+"""Why a result can be degraded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -148,6 +153,7 @@ class SearchResult:
         timings: milliseconds by step (`lexical`, `score`, `embed`, `fuse`, `total`). `embed` runs beside
             `lexical` and `score`.
         degraded: True where a part failed and the result is poorer for it.
+        reasons: which parts, words of `REASONS`; empty where none did.
     """
 
     hits: tuple[Hit, ...]
@@ -155,6 +161,7 @@ class SearchResult:
     release: int
     timings: Mapping[str, float]
     degraded: bool
+    reasons: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

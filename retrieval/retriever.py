@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
@@ -59,6 +60,8 @@ class Retriever(Core):
         k: int = 8,
         filters: Filters | None = None,
         release: int | None = None,
+        versions: Mapping[str, str] | None = None,
+        correlation: Mapping[str, str] | None = None,
     ) -> SearchResult:
         """The best passages this principal may see.
 
@@ -68,6 +71,9 @@ class Retriever(Core):
             k: most passages to return, 1 to `KNOWLEDGE_K_MAX`.
             filters: narrows the search to some documents.
             release: a kept release to read instead of the active one.
+            versions: what the caller is made of, for the audit row, e.g. `{"prompt": "12", "model": "…"}`. Short
+                texts, stored as they are.
+            correlation: the caller's own ids, likewise, e.g. `{"conversation": "…"}`.
 
         Raises:
             InvalidRequestError: query, principal, k or filters are wrong.
@@ -76,7 +82,7 @@ class Retriever(Core):
             ModelError: the model is missing, damaged, or not the one the index was built with.
             UnavailableError: the database does not answer in time.
         """
-        search = self.begin(query, principal, k, filters, release)
+        search = self.begin(query, principal, k, filters, release, versions, correlation)
         if self._pool.closed:
             raise UnavailableError("This retriever is closed: open another one")
         embedding = self._threads.submit(self.embed, query)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 from uuid import UUID
@@ -15,6 +15,7 @@ from psycopg import sql
 
 from retrieval import bm25, statements
 from retrieval.analysis import query_terms
+from retrieval.audit import query_pseudonym
 from retrieval.errors import InvalidPrincipalError, InvalidQueryError
 from retrieval.principal import CLEARANCES, Principal, well_formed
 from retrieval.result import Citation, Filters, Hit, SearchResult
@@ -41,7 +42,12 @@ class Space:
 
 @dataclass
 class Search:
-    """State of one search between its round trips."""
+    """State of one search between its round trips.
+
+    Attributes:
+        key: key of the audit log's pseudonyms.
+        reasons: why the answer is poorer than it could be; empty where it is not.
+    """
 
     query: str
     principal: Principal
@@ -51,8 +57,11 @@ class Search:
     request_id: UUID
     pseudonym: str
     clock: Callable[[], float] = time.perf_counter
+    key: bytes = b""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    correlation: Mapping[str, str] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
-    degraded: bool = False
+    reasons: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._began = self._last = self.clock()
@@ -61,6 +70,32 @@ class Search:
         self.lexical = bm25.Lexical.nothing()
         self._eligible: NDArray[np.int32] | None = None
         self.visible = 0
+
+    @property
+    def degraded(self) -> bool:
+        """Whether a part has failed so far."""
+        return bool(self.reasons)
+
+    def degrade(self, reason: str) -> None:
+        """Note that a part failed; the reason is one word of `result.REASONS`."""
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+
+    def audited(self) -> dict[str, object]:
+        """Parameters of the audit row that are known before the hits are."""
+        filters = {name: value for name, value in self.filters.parameters().items() if value is not None}
+        return {
+            "request_id": self.request_id,
+            "principal": self.pseudonym,
+            "query_pseudonym": json.dumps(query_pseudonym(self.query, self.words, self.principal.tenant, self.key)),
+            "k": self.k,
+            "filters": json.dumps(filters, default=str, sort_keys=True),
+            "timings": json.dumps({name: round(ms, 3) for name, ms in self.timings.items()}),
+            "degraded": self.degraded,
+            "reasons": self.reasons,
+            "versions": json.dumps(self.versions),
+            "correlation": json.dumps(self.correlation),
+        }
 
     # ---------------------------------------------------------------- first trip
 
@@ -112,21 +147,14 @@ class Search:
             eligible = None if self._eligible is None else len(self._eligible)
             variant = statements.vector_variant(self.visible, eligible)
         weight = 1.0 if vector is None else LEXICAL_WEIGHT * self.lexical.coverage
-        filters = {name: value for name, value in self.filters.parameters().items() if value is not None}
         return statements.second_trip(space.id, variant, self.candidates), {
             "chunks": self.lexical.chunks.tolist(),
             "scores": self.lexical.scores.tolist(),
             "vector": vector,
             "eligible": None if self._eligible is None else self._eligible.tolist(),
             "weight": weight,
-            "k": self.k,
-            "request_id": self.request_id,
-            "principal": self.pseudonym,
             "model": space.fingerprint,
-            "filters": json.dumps(filters, default=str, sort_keys=True),
-            "timings": json.dumps({name: round(ms, 3) for name, ms in self.timings.items()}),
-            "degraded": self.degraded,
-        }
+        } | self.audited()
 
     def result(self, rows: Sequence[Sequence[Any]]) -> SearchResult:
         """The answer from the rows of the second round trip."""
@@ -138,12 +166,14 @@ class Search:
             release=self._release_read,
             timings=self.timings,
             degraded=self.degraded,
+            reasons=tuple(self.reasons),
         )
 
     def embedded(self, vector: object | None, milliseconds: float) -> None:
         """Note what embedding cost, and that waiting for it is over."""
         self.timings["embed"] = milliseconds
-        self.degraded = vector is None
+        if vector is None:
+            self.degrade("model")
         self._last = self.clock()
 
     def _lap(self, step: str) -> None:

@@ -9,6 +9,7 @@ import functools
 
 from psycopg import sql
 
+from retrieval import audit
 from retrieval.schema.migrate import space_schema
 
 ENTER = sql.SQL(
@@ -98,15 +99,7 @@ hit as (
         select document_id, version, source, path, title, language, tags, published, url
         from {s}.document where document = p.document offset 0) d
 ),
-logged as (
-    insert into knowledge.audit
-        (request_id, tenant, principal, release, model, k, filters, hits, scores, timings, degraded)
-    select %(request_id)s, current_setting('knowledge.tenant')::int, %(principal)s,
-           current_setting('knowledge.release')::int, %(model)s, %(k)s, %(filters)s,
-           coalesce(array_agg(chunk_id order by score desc, chunk), '{{}}'),
-           coalesce(array_agg(score::real order by score desc, chunk), '{{}}'), %(timings)s, %(degraded)s
-    from hit
-)
+logged as ({logged})
 select text, score, lexical_rank, vector_rank, similarity,
        title, path, heading, page, speaker, start_s, end_s, url, published, version,
        chunk_id, document_id, source, language, tags, valid_from, expires_at
@@ -118,7 +111,7 @@ from hit order by score desc, chunk
 def _compose(template: str, space: int, variant: str = "none", n: int = CANDIDATES) -> sql.SQL:
     vector = _VECTOR[variant].format(s=space_schema(space), n=n)
     distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
-    text = template.format(s=space_schema(space), vector=vector, distance=distance)
+    text = template.format(s=space_schema(space), vector=vector, distance=distance, logged=audit.LOGGED)
     return sql.SQL(text)
 
 

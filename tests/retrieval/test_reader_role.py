@@ -100,8 +100,9 @@ def reachable(index: Index, where: str, privileges: Sequence[str], test: str) ->
 
 def test_the_reader_reaches_these_relations_and_no_others(served: Index) -> None:
     outside = "n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_'"
-    wanted = {(f"space_1.{name}", "SELECT") for name in READABLE} | {("knowledge.audit", "INSERT")}
+    wanted = {(f"space_1.{name}", "SELECT") for name in READABLE}
     assert reachable(served, outside, PRIVILEGES, "has_table_privilege") == wanted
+    wanted |= {("knowledge.audit", "INSERT")}
     assert reachable(served, outside, COLUMN_PRIVILEGES, "has_any_column_privilege") == wanted
 
 
@@ -112,7 +113,12 @@ def test_the_reader_can_call_these_functions_and_no_others(served: Index) -> Non
         " order by 1",
         [READER],
     ).fetchall()
-    assert [row[:2] for row in rows] == [("current_release", True), ("enter", True)]
+    assert [row[:2] for row in rows] == [
+        ("current_release", True),
+        ("enter", True),
+        ("give_feedback", True),
+        ("late_audit", True),
+    ]
     assert all(any(setting.startswith("search_path=") for setting in row[2]) for row in rows)
 
 
@@ -136,7 +142,7 @@ def test_every_table_of_a_space_and_the_audit_log_force_row_level_security(serve
     rows = served.owner.execute(
         """
         select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where (n.nspname ~ '^space_' or c.relname ~ '^audit') and c.relkind in ('r', 'p')
+        where (n.nspname ~ '^space_' or c.relname ~ '^(audit|feedback)') and c.relkind in ('r', 'p')
           and not (c.relrowsecurity and c.relforcerowsecurity)
         """
     ).fetchall()
@@ -145,7 +151,21 @@ def test_every_table_of_a_space_and_the_audit_log_force_row_level_security(serve
 
 @pytest.mark.parametrize(
     "name",
-    ["acl", "tenant", "space", "release", "serving", "segment", "numbering", "migration", "audit", "audit_rest"],
+    [
+        "acl",
+        "tenant",
+        "space",
+        "release",
+        "serving",
+        "segment",
+        "numbering",
+        "migration",
+        "audit",
+        "audit_rest",
+        "feedback",
+        "feedback_rest",
+        "seal",
+    ],
 )
 def test_the_tables_of_the_core_cannot_be_read(reader: Connection, name: str) -> None:
     enter(reader, asker())
@@ -190,6 +210,16 @@ def test_partitions_cannot_be_read_directly(served: Index, reader: Connection) -
         "set session_replication_role = replica",
         "update knowledge.audit set k = 1",
         "delete from knowledge.audit",
+        "truncate knowledge.audit",
+        "insert into knowledge.audit (at) values ('2026-01-01')",
+        "insert into knowledge.audit (asked_at) values ('2026-01-01')",
+        "copy knowledge.audit to stdout",
+        "insert into knowledge.audit_rest select * from knowledge.audit_rest",
+        "insert into knowledge.feedback (request_id) values (gen_random_uuid())",
+        "update knowledge.feedback set outcome = 'wrong'",
+        "insert into knowledge.seal default values",
+        "delete from knowledge.seal",
+        "alter table knowledge.audit detach partition knowledge.audit_rest",
         "update knowledge.serving set release = 1",
         "select * from space_1.chunk for update",
     ],

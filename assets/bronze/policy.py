@@ -21,6 +21,7 @@ from assets.silver.normalise import clean_characters
 from assets.silver.pii.readable import problem_of
 from assets.silver.readers.front_matter import parse_yaml, split
 from assets.silver.refusal import RefusedError
+from assets.silver.screening import policy as screening
 from retrieval.principal import CLEARANCES, ROLE, TENANT
 
 MAX_POLICY_BYTES = 64 * 1024
@@ -29,13 +30,11 @@ HEAD_BYTES = 1024 * 1024
 
 ACCESS_KEYS = ("tenant", "roles", "clearance", "ttl")
 REQUIRED_KEYS = ("tenant", "roles", "clearance")
-READING_KEYS = ("readable_names",)
-"""Keys that decide how a file is read; they become the bronze column `rules`, and a change of them reads anew."""
-ADDED_KEYS = frozenset({"readable_names"})
-"""Keys whose values a nearer place adds to; of all others the nearest wins."""
-OWN_KEYS = (*ACCESS_KEYS, *READING_KEYS)
-"""Keys of the `access` mapping in front matter and sidecars."""
-POLICY_KEYS = (*OWN_KEYS, "metadata")
+READING_KEYS = ("readable_names", "screening", "allowed_sources", "keep_out_of_index")
+"""Keys that decide how a file is read and used; they become the bronze column `rules`, and a change reads anew."""
+POLICY_KEYS = (*ACCESS_KEYS, *READING_KEYS, "metadata")
+"""Keys of a `_policy.yaml`. What protects from a file is said by its folders alone: front matter and sidecars know
+`ACCESS_KEYS` only."""
 SIDECAR_TEXTS = ("title", "published", "language", "url")
 SIDECAR_LISTS = ("authors", "tags")
 SIDECAR = "sidecar"
@@ -247,8 +246,8 @@ def _merged(path: str, places: Collection[Rules], sidecar: Rules) -> Policy | Po
     merged: dict[str, Any] = {}
     metadata: dict[str, object] = {}
     for rules in places:
-        added = {key: sorted({*merged.get(key, ()), *rules[key]}) for key in ADDED_KEYS & rules.keys()}
-        merged |= {**rules, **added}
+        joined = {key: join(merged[key], rules[key]) for key, join in _JOINED.items() if key in merged and key in rules}
+        merged |= {**rules, **joined}
         metadata |= rules.get("metadata", {})
     missing = [key for key in REQUIRED_KEYS if key not in merged]
     if missing:
@@ -317,8 +316,8 @@ def _sidecar_rules(mapping: Mapping[str, Any]) -> Rules:
 
 def _access_rules(mapping: object) -> Rules:
     if not isinstance(mapping, Mapping) or not mapping:
-        raise _UnusableError(f"access must hold {', '.join(OWN_KEYS[:-1])} or {OWN_KEYS[-1]}")
-    _check_keys(mapping, OWN_KEYS)
+        raise _UnusableError(f"access must hold {', '.join(ACCESS_KEYS[:-1])} or {ACCESS_KEYS[-1]}")
+    _check_keys(mapping, ACCESS_KEYS)
     return {key: _CHECKS[key](value) for key, value in mapping.items()}
 
 
@@ -379,12 +378,49 @@ def _readable_names(value: object) -> list[str]:
     return sorted({name.strip() for name in value})
 
 
+def _screening(value: object) -> str:
+    return str(_unless(screening.problem_of_mode(value), "screening", value))
+
+
+def _allowed_sources(value: object) -> list[list[str]]:
+    _unless(screening.problem_of_sources(value), "allowed_sources", value)
+    assert isinstance(value, list)
+    return [sorted(set(value))]
+
+
+def _keep_out_of_index(value: object) -> list[str]:
+    _unless(screening.problem_of_kept_out(value), "keep_out_of_index", value)
+    assert isinstance(value, list)
+    return sorted(set(value))
+
+
+def _unless(problem: str | None, key: str, value: object) -> object:
+    if problem is not None:
+        raise _UnusableError(f"{key} {problem}")
+    return value
+
+
+def _united(first: list[Any], second: list[Any]) -> list[Any]:
+    return sorted([*first, *(value for value in second if value not in first)])
+
+
+_JOINED: Mapping[str, Callable[[Any, Any], object]] = {
+    "readable_names": _united,
+    "screening": screening.stricter,
+    "allowed_sources": _united,
+    "keep_out_of_index": _united,
+}
+"""Keys of which a nearer place does not simply win, and what becomes of both values."""
+
 _CHECKS: Mapping[str, Callable[[object], object]] = {
     "tenant": _tenant,
     "roles": _roles,
     "clearance": _clearance,
     "ttl": _ttl,
     "readable_names": _readable_names,
+    "screening": _screening,
+    "allowed_sources": _allowed_sources,
+    "keep_out_of_index": _keep_out_of_index,
 }
 
 

@@ -1,8 +1,9 @@
-"""From a file's bytes to what silver keeps of it: read, completed with the metadata that applies, redacted."""
+"""From a file's bytes to what silver keeps of it: read, completed with its metadata, redacted, screened."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -15,6 +16,8 @@ from assets.silver.normalise import one_line
 from assets.silver.readers import read
 from assets.silver.redact import Redacted, redact
 from assets.silver.refusal import RefusedError
+from assets.silver.screening import Finding, screen
+from assets.silver.screening.policy import QUARANTINE, is_allowed
 
 SIDECAR = "sidecar"
 """Key in `defaults` under which the values of the file's own sidecar stand."""
@@ -47,7 +50,7 @@ def process(
         defaults: metadata of the folder, with the keys front matter uses (title, authors, tags, language,
             published, url …), and under `sidecar` a mapping of the same kind.
         key: secret of the tenant for pseudonyms.
-        rules: what the policy says about reading: `readable_names`.
+        rules: what the policy says about reading: `readable_names`, `screening`, `allowed_sources`.
         limits: what the file may ask for.
 
     Raises:
@@ -86,8 +89,21 @@ def _finished(
         title=document.title or _derived_title(document, path),
         language=detect(document.text, document.language),
     )
+    if not is_allowed(path, document.url, rules):
+        raise RefusedError("source_not_allowed", reader=document.reader)
     redacted = redact(document, key)
-    return replace(redacted, document=_with_short_title(redacted.document))
+    findings = screen(redacted.document)
+    if findings and rules.get("screening") == QUARANTINE:
+        raise RefusedError("attack", _told(findings), reader=document.reader)
+    return replace(redacted, document=_with_short_title(redacted.document), findings=findings)
+
+
+def _told(findings: Sequence[Finding]) -> str:
+    """Kinds and places of findings, without a word of the text."""
+    counts = Counter(f"{finding.kind} ({finding.rule})" for finding in findings)
+    places = [finding.start for finding in findings if finding.start is not None]
+    where = f", first at character {min(places)}" if places else ", in what readers do not see"
+    return ", ".join(f"{count} x {name}" for name, count in sorted(counts.items()))[:400] + where
 
 
 def _completed(document: Document, defaults: Mapping[str, object]) -> Document:

@@ -16,6 +16,7 @@ from assets.silver.pii.email_address import EmailAddresses
 from assets.silver.pii.iban import Ibans
 from assets.silver.pii.phone import PhoneNumbers
 from assets.silver.pii.span import TOKEN, Recognizer, Span, token
+from assets.silver.screening import Finding
 from retrieval.errors import ConfigurationError
 
 REDACTOR = "patterns/1"
@@ -27,10 +28,16 @@ _BLOT = "\0"
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """A document without personal data, and how many values of each type were in it, metadata included."""
+    """A document without personal data.
+
+    Attributes:
+        counts: how many values of each type were in it, metadata included.
+        findings: what in it speaks to a model; filled in by the screener, which reads the redacted text.
+    """
 
     document: Document
     counts: Mapping[str, int]
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

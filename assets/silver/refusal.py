@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STAGES = ("policy", "read", "redact")
+STAGES = ("policy", "read", "redact", "screen")
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,19 @@ REASONS: dict[str, Reason] = {
         "Die PDF-Datei enthält nur Bilder (Scan) und keine Textebene. Lassen Sie zuerst eine Texterkennung (OCR)"
         " laufen.",
         "The PDF holds only images (a scan) and no text layer. Run text recognition (OCR) on it first.",
+    ),
+    "attack": Reason(
+        "screen",
+        "Die Datei enthält Anweisungen an ein Sprachmodell oder versteckten Text. Entfernen Sie die genannten Stellen,"
+        " oder lassen Sie die Regel des Ordners prüfen.",
+        "The file holds instructions to a language model, or hidden text. Remove what is named, or have the folder's"
+        " policy reviewed.",
+    ),
+    "source_not_allowed": Reason(
+        "screen",
+        "Dateien dieses Mandanten dürfen nicht aus dieser Quelle kommen (allowed_sources). Legen Sie die Datei in einen"
+        " erlaubten Ordner.",
+        "Files of this tenant may not come from this source (allowed_sources). Put the file into an allowed folder.",
     ),
 }
 

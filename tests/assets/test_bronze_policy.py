@@ -105,15 +105,53 @@ def test_a_sidecar_gives_metadata_of_its_own(inbox: Inbox) -> None:
     assert json.loads(policy.defaults_json) == policy.defaults
 
 
-def test_readable_names_add_up_from_the_tenant_to_the_file(inbox: Inbox) -> None:
+def test_readable_names_add_up_from_the_tenant_to_the_folder(inbox: Inbox) -> None:
     inbox.put("_policy.yaml", "tenant: nordwind\nreadable_names: [Aylin Demir, '/Prof\\. .+/']\n")
     inbox.put("blog/_policy.yaml", "roles: [everyone]\nclearance: public\nreadable_names: [Jonas Weber]\n")
-    inbox.put("blog/f.md", "---\naccess: {readable_names: [Ada Lovelace]}\n---\nText")
 
     assert inbox.policy("blog/a/b/file.md").rules == {"readable_names": ["/Prof\\. .+/", "Aylin Demir", "Jonas Weber"]}
-    assert json.loads(inbox.policy("blog/f.md").rules_json) == {
-        "readable_names": ["/Prof\\. .+/", "Ada Lovelace", "Aylin Demir", "Jonas Weber"]
+    rules = inbox.policy("blog/a/b/file.md").rules_json
+    assert json.loads(rules) == {"readable_names": ["/Prof\\. .+/", "Aylin Demir", "Jonas Weber"]}
+
+
+def test_a_nearer_folder_makes_protection_stricter_and_never_milder(inbox: Inbox) -> None:
+    inbox.put("_policy.yaml", "tenant: nordwind\nscreening: quarantine\nallowed_sources: [blog, acme.example]\n")
+    inbox.put(
+        "blog/_policy.yaml",
+        "roles: [everyone]\nclearance: public\nscreening: flag\nallowed_sources: [blog/acme]\n"
+        "keep_out_of_index: [restricted]\n",
+    )
+    inbox.put("blog/a/_policy.yaml", "keep_out_of_index: [pii, flagged]\n")
+
+    assert inbox.policy("blog/a/b/file.md").rules == {
+        "screening": "quarantine",
+        "allowed_sources": [["acme.example", "blog"], ["blog/acme"]],
+        "keep_out_of_index": ["flagged", "pii", "restricted"],
     }
+
+
+@pytest.mark.parametrize("key", ["readable_names: [/./]", "screening: flag", "keep_out_of_index: [pii]"])
+def test_a_file_cannot_set_what_protects_from_it(inbox: Inbox, key: str) -> None:
+    inbox.put("_policy.yaml", "tenant: nordwind\nroles: [everyone]\nclearance: public\n")
+    inbox.put("blog/f.md", f"---\naccess: {{{key}}}\n---\nText")
+
+    problem = inbox.resolve("blog/f.md")
+
+    assert isinstance(problem, PolicyProblem)
+    assert problem.code == "bad_policy"
+
+
+@pytest.mark.parametrize(
+    "line", ["screening: maybe", "allowed_sources: blog", "allowed_sources: []", "keep_out_of_index: [secret]"]
+)
+def test_unusable_protection_refuses_the_files_it_covers(inbox: Inbox, line: str) -> None:
+    inbox.put("_policy.yaml", f"tenant: nordwind\nroles: [everyone]\nclearance: public\n{line}\n")
+    inbox.put("blog/f.md", "Text")
+
+    problem = inbox.resolve("blog/f.md")
+
+    assert isinstance(problem, PolicyProblem)
+    assert line.partition(":")[0] in (problem.detail or "")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from assets.contract import DATE, PARTITION, SOURCES, Contract
+from assets.delta_history import forget
 from assets.errors import LakeConflictError, LakeError, LakeSchemaError, LakeUnavailableError
 from retrieval.errors import ConfigurationError
 
@@ -181,6 +182,19 @@ class Lake:
         """
         with self._errors(contract):
             return self._committed(contract, lambda: self._maintain_once(contract, retention))
+
+    def forget(self, contract: Contract) -> int:
+        """Deletes the table's past: every file that is not in its newest version, whoever left it there, and the log
+        before it.
+
+        Only for whoever is alone: a file that somebody else is about to commit would be deleted too.
+
+        Returns:
+            How many data files were deleted.
+        """
+        with self._errors(contract):
+            root = Path(self.table_uri(contract)) if "://" not in self.uri else None
+            return self._committed(contract, lambda: forget(lambda: self._open(contract), root))
 
     def _replace_once(self, contract: Contract, date: str, source: str, rows: pa.Table) -> bool:
         table = self._open(contract)

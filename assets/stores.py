@@ -21,6 +21,7 @@ from retrieval.errors import KnowledgeError
 from retrieval.settings import Settings
 
 if TYPE_CHECKING:
+    from assets.bronze.vault import Vault
     from retrieval.embedding import Encoder
 
 Progress = Callable[[str, int, int], None]
@@ -50,6 +51,7 @@ class Stores:
         file_max_bytes: largest file that is read.
         removal_share: share of a source's files (0 to 1) that may vanish at once.
         keep_releases: releases kept behind the active one.
+        bronze_keys: master keys of bronze; None: the key file of the home.
         progress: told about long steps.
         sound: (check, table, partition, commit) that passed in this process.
     """
@@ -62,6 +64,7 @@ class Stores:
     file_max_bytes: int = 100_000_000
     removal_share: float = 0.2
     keep_releases: int = 5
+    bronze_keys: str | None = field(default=None, repr=False)
     progress: Progress = no_progress
     sound: set[tuple[str, str, Partition, int]] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -84,6 +87,14 @@ class Stores:
     def pii_key(self) -> bytes:
         """Key of the pseudonyms that stand for personal data."""
         return load_key(self.settings.keys_dir / "pii.key")
+
+    @functools.cached_property
+    def vault(self) -> Vault:
+        """What seals and opens the bytes of bronze."""
+        from assets.bronze.masterkeys import MasterKeys
+        from assets.bronze.vault import Vault
+
+        return Vault(self.lake, MasterKeys.load(self.bronze_keys, self.settings.keys_dir / "bronze.keys"))
 
     @functools.cached_property
     def database(self) -> Database:

@@ -1,7 +1,7 @@
 """A home's tables and index as digests: equal where two homes hold the same.
 
-Left out is what may differ: times, vectors (in the last bit, between kinds of processors), and the digits of
-pseudonyms, which depend on a home's key.
+Left out is what may differ: times, vectors (in the last bit, between kinds of processors), and what depends on a
+home's keys: the digits of pseudonyms and the sealed bytes of bronze, whose hash stands beside them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from assets.silver.pii.span import neutral
 from retrieval.database import Database
 from retrieval.settings import Settings
 
-PASSING = {"received_at", "date", "embedding"}
+PASSING = {"received_at", "date", "embedding", "content"}
 """Columns that are not compared."""
 
 INDEX = {

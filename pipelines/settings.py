@@ -17,6 +17,9 @@ class PipelineSettings(Settings):
     owner_dsn: SecretStr | None = Field(
         None, description="Postgres to publish to, as the schema's owner; unset: KNOWLEDGE_DSN or the embedded one."
     )
+    bronze_keys: SecretStr | None = Field(
+        None, description="Master keys of bronze, base64, newest last; unset: the file `keys/bronze.keys` of the home."
+    )
     settle_s: float = Field(
         1.0, ge=0, le=3600, description="Seconds a file must lie unchanged before the sensor looks at it."
     )

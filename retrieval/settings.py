@@ -19,7 +19,7 @@ PREFIX = "KNOWLEDGE_"
 SETTINGS_FILE = "settings.toml"
 PIPELINE_NAMES = frozenset(
     {
-        "file_max_bytes", "inbox", "keep_releases", "lake", "owner_dsn", "removal_share", "retry_limit",
+        "bronze_keys", "file_max_bytes", "inbox", "keep_releases", "lake", "owner_dsn", "removal_share", "retry_limit",
         "retry_pause_s", "sensor_interval_s", "settle_s",
     }
 )  # fmt: skip

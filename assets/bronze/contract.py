@@ -4,7 +4,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from assets.contract import PARTITION, SHA256, UUID, Between, Column, Contract, LengthBetween, OneOf
+from assets.contract import PARTITION, SHA256, UUID, Between, Column, Contract, LengthBetween, Matches, OneOf
 from retrieval.principal import CLEARANCES
 
 CONTENT: Final = "content"
@@ -34,8 +34,9 @@ SOURCE_FILES = Contract(
         Column(
             "content",
             pa.binary(),
-            "The bytes; null unless kind is `content`. Empty where policy_error says that the file was not opened or"
-            " not loaded: `link_outside`, `bad_name`, `unknown_format`, `too_large`.",
+            "The bytes, sealed with the document's data key; null unless kind is `content`. Empty where policy_error"
+            " says that the file was not opened or not loaded: `link_outside`, `bad_name`, `unknown_format`,"
+            " `too_large`.",
             nullable=True,
             private=True,
         ),
@@ -69,5 +70,19 @@ SOURCE_FILES = Contract(
         ),
         Column("policy_detail", pa.string(), "What is wrong, and in which file; never content.", nullable=True),
         Column("received_at", pa.timestamp("us", tz="UTC"), "When the pipeline took it in."),
+    ),
+)
+
+KEYS = Contract(
+    name="bronze/keys",
+    doc="Data keys of documents, each wrapped under a master key. Without its row the bytes of a document are noise.",
+    key=("document_id", "number"),
+    columns=(
+        *PARTITION,
+        Column("document_id", pa.string(), "The document, or a list of keyed hashes.", rule=UUID),
+        Column("number", pa.int32(), "1, 2, 3 … for each document.", rule=Between(1)),
+        Column("master", pa.string(), "Id of the master key it is wrapped under.", rule=Matches(r"[0-9a-f]{8}")),
+        Column("wrapped", pa.binary(), "Nonce and AES-256-GCM of the data key.", private=True),
+        Column("created_at", pa.timestamp("us", tz="UTC"), "When it was made."),
     ),
 )

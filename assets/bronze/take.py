@@ -70,7 +70,7 @@ def take_in(stores: Stores, source: str, *, confirm_deletions: bool = False) -> 
     held = list(intake.held)
     now = stores.clock()
     for batch in intake_batches(stores.inbox, intake.changes, date=stores.today, received_at=now):
-        stores.lake.append(SOURCE_FILES, batch.table)
+        stores.lake.append(SOURCE_FILES, stores.vault.seal(batch.table, now=now))
         kinds.update(batch.table.column("kind").to_pylist())
         held += batch.held
     return Taken(kinds, tuple(held), intake.withheld)

@@ -92,7 +92,7 @@ def tenant_key(master: bytes, tenant: str) -> bytes:
 def _content_rows(stores: Stores, partition: list[tuple[str, str]], keys: set[Key]) -> list[dict[str, Any]]:
     ids = pa.array(sorted({document_id for document_id, _ in keys}))
     table = stores.lake.read(SOURCE_FILES, partitions=partition, where=pc.field("document_id").isin(ids))
-    return [row for row in table.to_pylist() if (row["document_id"], row["event"]) in keys]
+    return stores.vault.open([row for row in table.to_pylist() if (row["document_id"], row["event"]) in keys])
 
 
 def _current(stores: Stores, table: pa.Table, received: set[Key]) -> pa.Table:

@@ -415,3 +415,23 @@ def _at_once(count: int, work: Callable[[int], object]) -> list[object]:
     for thread in threads:
         thread.join()
     return outcomes
+
+
+def test_forgetting_leaves_nothing_but_the_newest_version(lake: Lake) -> None:
+    root = Path(lake.table_uri(NOTES))
+    for number in range(3):
+        lake.append(NOTES, notes(2, prefix=f"{SECRET}-{number}-", text=SECRET))
+    lake.replace(NOTES, DAY, "blog", notes(2, prefix="kept"))
+    partition = next(root.glob("date=*/source=*"))
+    left_by_the_killed = [partition / "part-x.parquet", partition / "part-y.parquet#1", root / "_delta_log/_commit.tmp"]
+    for path in left_by_the_killed:
+        path.write_text(SECRET)
+
+    assert lake.forget(NOTES) >= 4
+    lake.forget(NOTES)
+
+    files = [path for path in root.rglob("*") if path.is_file()]
+    assert [path for path in files if SECRET in str(path) or SECRET.encode() in path.read_bytes()] == []
+    assert lake.read(NOTES).num_rows == 2
+    lake.append(NOTES, notes(1, prefix="more"))
+    assert lake.read(NOTES).num_rows == 3

@@ -16,6 +16,7 @@ from assets.index.publish import differences
 from assets.index.releases import list_releases, serving
 from assets.lake import Partition
 from assets.stores import Progress, Stores, no_progress
+from assets.turns import beside_others
 from checks import worker
 from pipelines.settings import PipelineSettings
 from pipelines.stores import build_stores, utc_now
@@ -113,7 +114,7 @@ def ingest(
 
     seconds["imports"] = time.perf_counter() - began - seconds["look"]
     outcomes: list[RunOutcome] = []
-    with open_instance(settings) as instance:
+    with beside_others(stores.connect), open_instance(settings) as instance:
         tags = {RUN_PID_TAG: str(os.getpid())}
         for date, source in todo:
             step = time.perf_counter()

@@ -18,6 +18,9 @@ from retrieval.errors import ConfigurationError
 CACHE_VERSION = "intake/2"
 """Changes with what is remembered, or with how access is read from front matter."""
 
+ERASED_BYTES = "erased"
+"""Stands for the hash of bytes that were erased: it would be a trace of them."""
+
 RACY_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again within the same tick of a coarse file
 system clock (FAT: 2 s) and show nothing of it. Git calls such entries racily clean."""

@@ -36,7 +36,7 @@ SOURCE_FILES = Contract(
             pa.binary(),
             "The bytes, sealed with the document's data key; null unless kind is `content`. Empty where policy_error"
             " says that the file was not opened or not loaded: `link_outside`, `bad_name`, `unknown_format`,"
-            " `too_large`.",
+            " `too_large`, `erased`.",
             nullable=True,
             private=True,
         ),
@@ -65,7 +65,7 @@ SOURCE_FILES = Contract(
             pa.string(),
             "Reason (a key of silver's REASONS) for which the file is refused before it is read: `no_policy`,"
             " `bad_policy`, `outside_source`, `link_outside`, `bad_name`, `unknown_format` (no regular file),"
-            " `too_large`. Null: read it.",
+            " `too_large`, `erased`. Null: read it.",
             nullable=True,
         ),
         Column("policy_detail", pa.string(), "What is wrong, and in which file; never content.", nullable=True),
@@ -84,5 +84,17 @@ KEYS = Contract(
         Column("master", pa.string(), "Id of the master key it is wrapped under.", rule=Matches(r"[0-9a-f]{8}")),
         Column("wrapped", pa.binary(), "Nonce and AES-256-GCM of the data key.", private=True),
         Column("created_at", pa.timestamp("us", tz="UTC"), "When it was made."),
+    ),
+)
+
+ERASED = Contract(
+    name="bronze/erased",
+    doc="Bytes that were erased and must not come back, by a keyed hash that tells nothing of them.",
+    key=("digest",),
+    columns=(
+        *PARTITION,
+        Column("digest", pa.string(), "HMAC of the SHA-256 of the bytes.", rule=SHA256, private=True),
+        Column("erasure", pa.string(), "Number of the erasure, as its certificate has it."),
+        Column("erased_at", pa.timestamp("us", tz="UTC"), "When it was put on the list."),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.bronze.cache import Fingerprint, HashCache
+from assets.bronze.cache import ERASED_BYTES, Fingerprint, HashCache
 from assets.bronze.contract import ACCESS, CONTENT, REMOVED, SOURCE_FILES
 from assets.bronze.files import document_id, media_type, opened
 from assets.bronze.policy import (
@@ -192,6 +192,7 @@ def observe(
     now_ns: int,
     settle_s: float = 0.0,
     max_bytes: int = MAX_FILE_BYTES,
+    is_erased: Callable[[str], bool] = lambda sha256: False,
 ) -> Observation:
     """Reads what is new among the files found, and decides which policy covers each.
 
@@ -202,12 +203,13 @@ def observe(
         now_ns: time before the scan, nanoseconds since 1970.
         settle_s: files, and policies, that changed within so many seconds are left for the next time.
         max_bytes: larger files are not loaded.
+        is_erased: tells by their SHA-256 whether bytes were erased, and must not come back.
 
     Raises:
         ConfigurationError: the inbox is gone.
         InboxUnavailableError: its storage did not answer.
     """
-    look = _Look(inbox_root(inbox), cache, now_ns, settle_s, max_bytes)
+    look = _Look(inbox_root(inbox), cache, now_ns, settle_s, max_bytes, is_erased)
     results = [look.at(item) for item in found]
     cache.forget_others(found)
     return Observation(
@@ -220,13 +222,22 @@ def observe(
 class _Look:
     """One look at the inbox."""
 
-    def __init__(self, root: Path, cache: HashCache, now_ns: int, settle_s: float, max_bytes: int) -> None:
+    def __init__(
+        self,
+        root: Path,
+        cache: HashCache,
+        now_ns: int,
+        settle_s: float,
+        max_bytes: int,
+        is_erased: Callable[[str], bool],
+    ) -> None:
         self._root = root
         self._policies = Policies(root)
         self._cache = cache
         self._now_ns = now_ns
         self._settle_ns = int(settle_s * NANOSECONDS)
         self._max_bytes = max_bytes
+        self._is_erased = is_erased
         self.read = 0
 
     def at(self, found: Found) -> Observed | Held:
@@ -257,6 +268,8 @@ class _Look:
             access = _too_large(self._access(found, OwnAccess()), self._max_bytes)
             return _observed(found, NO_BYTES_SHA256, access, loaded=False)
         fingerprint = self._fingerprint(found)
+        if fingerprint.sha256 == ERASED_BYTES:
+            return _observed(found, NO_BYTES_SHA256, Access(error="erased"), loaded=False)
         return _observed(found, fingerprint.sha256, self._access(found, fingerprint.own), loaded=True)
 
     def _access(self, found: Found, own: OwnAccess) -> Access:
@@ -269,10 +282,13 @@ class _Look:
 
     def _fingerprint(self, found: Found) -> Fingerprint:
         known = self._cache.get(found)
-        if known is not None:
+        if known is not None and not self._is_erased(known.sha256):
             return known
-        self.read += 1
-        fingerprint = _read_fingerprint(self._root, found)
+        if known is None:
+            self.read += 1
+        fingerprint = known or _read_fingerprint(self._root, found)
+        if self._is_erased(fingerprint.sha256):
+            fingerprint = Fingerprint(ERASED_BYTES, OwnAccess())
         self._cache.put(found, fingerprint, read_at_ns=self._now_ns)
         return fingerprint
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from assets.bronze.cache import HashCache
 from assets.bronze.contract import SOURCE_FILES
+from assets.bronze.erased import erased_bytes
 from assets.bronze.intake import Held, Intake, RemovalLimit, intake_batches, observe, plan_intake, state_of
 from assets.bronze.scan import scan
 from assets.contract import SOURCES
@@ -47,6 +48,7 @@ def plan_sources(
     now_ns = int(stores.clock().timestamp() * 1e9)
     found = scan(stores.inbox)
     limit = None if confirm_deletions else RemovalLimit(stores.removal_share, REMOVAL_FLOOR)
+    is_erased = erased_bytes(stores.lake, lambda: stores.vault)
     plans = {}
     for source in sources:
         cache = HashCache(stores.settings.home / "cache" / f"{source}.json")
@@ -57,6 +59,7 @@ def plan_sources(
             now_ns=now_ns,
             settle_s=settle_s,
             max_bytes=stores.file_max_bytes,
+            is_erased=is_erased,
         )
         cache.save()
         plans[source] = plan_intake(observation, state_of(stores.lake, source), removal_limit=limit)

@@ -14,7 +14,7 @@ import hmac
 import secrets
 import struct
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -53,14 +53,13 @@ class Vault:
         self._lake = lake
         self.masters = masters
 
-    def seal(self, rows: pa.Table, *, now: datetime, renew: Collection[str] = ()) -> pa.Table:
+    def seal(self, rows: pa.Table, *, now: datetime) -> pa.Table:
         """Rows of `bronze/source_files` with their bytes sealed; empty and absent ones stay as they are.
 
         Documents without a data key get one, which is stored before anything is sealed with it.
 
         Args:
             rows: of one partition, with the bytes in the clear.
-            renew: documents that get a new key although they have one.
 
         Raises:
             LakeConflictError: another writer made keys for the same documents; try again.
@@ -71,11 +70,11 @@ class Vault:
             return rows
         known = self.data_keys(ids)
         numbers = dict(sorted(known))
-        missing = [id_ for id_ in ids if id_ not in numbers or id_ in renew]
+        missing = [id_ for id_ in ids if id_ not in numbers]
         if missing:
             place = (rows["date"][0].as_py(), rows["source"][0].as_py())
-            numbers |= {id_: numbers.get(id_, 0) + 1 for id_ in missing}
-            known |= self._make({id_: numbers[id_] for id_ in missing}, place, now)
+            numbers |= dict.fromkeys(missing, 1)
+            known |= self._make(dict.fromkeys(missing, 1), place, now)
         sealed = []
         for row, content in zip(_bound(rows), contents, strict=True):
             number = numbers.get(row["document_id"], 0)
@@ -109,16 +108,38 @@ class Vault:
             for row in table.to_pylist()
         }
 
-    def digests(self, name: str, values: Iterable[bytes], *, place: Partition, now: datetime) -> list[str]:
-        """Keyed hashes for a list that must not tell what is on it; its key lies among the data keys.
+    def renew(self, numbers: Mapping[str, int], *, place: Partition, now: datetime) -> None:
+        """Give documents data keys of these numbers, with which from now on their bytes are sealed.
 
         Args:
-            name: of the list; each has a key of its own, made on first use.
-            place: partition of `bronze/keys` in which a new key is put.
+            numbers: by document id; keys that are there already stay.
+            place: partition of `bronze/keys` in which new ones are put.
         """
-        id_ = list_id(name)
-        keys = self.data_keys([id_]) or self._make({id_: 1}, place, now)
-        return [hmac.new(keys[id_, 1], value, hashlib.sha256).hexdigest() for value in values]
+        known = self.data_keys(numbers)
+        fresh = {id_: number for id_, number in numbers.items() if (id_, number) not in known}
+        if fresh:
+            self._make(fresh, place, now)
+
+    def make_list_key(self, name: str, *, place: Partition, now: datetime) -> None:
+        """Make the key of a list of keyed hashes, unless it has one.
+
+        Args:
+            place: partition of `bronze/keys` in which it is put.
+        """
+        if not self.data_keys([list_id(name)]):
+            self._make({list_id(name): 1}, place, now)
+
+    def digester(self, name: str) -> Callable[[bytes], str]:
+        """Makes keyed hashes, 64 hex digits, for a list that must not tell what is on it.
+
+        Raises:
+            SealedError: the list's key is gone.
+        """
+        keys = self.data_keys([list_id(name)])
+        if not keys:
+            raise SealedError(f"The key of the list {name!r} is gone: restore bronze/keys from a backup")
+        key = keys[list_id(name), 1]
+        return lambda value: hmac.new(key, value, hashlib.sha256).hexdigest()
 
     def rewrap(self) -> int:
         """Wrap every data key under the newest master key, without touching what is sealed; how many were not."""
@@ -132,21 +153,19 @@ class Vault:
             self._lake.replace(KEYS, *place, pa.Table.from_pylist(rows, KEYS.schema))
         return int(stale.num_rows)
 
-    def destroy(self, keep: Mapping[str, int]) -> int:
-        """Take data keys out of the table.
+    def destroy(self, doomed: Collection[tuple[str, int]]) -> int:
+        """Take data keys, by document id and number, out of the table; how many were there.
 
         Their copies in its history are gone only after `Lake.forget`.
-
-        Args:
-            keep: by document id the least number of a key that stays.
         """
-        held = self._lake.read(KEYS, ["date", "source", "document_id", "number"]).to_pylist()
-        doomed = [row for row in held if row["number"] < keep.get(row["document_id"], 0)]
-        for place in sorted({(row["date"], row["source"]) for row in doomed}):
+        ids = pa.array(sorted({id_ for id_, _ in doomed}), pa.string())
+        held = self._lake.read(KEYS, ["date", "source", *KEYS.key], where=pc.field("document_id").isin(ids)).to_pylist()
+        found = [row for row in held if (row["document_id"], row["number"]) in doomed]
+        for place in sorted({(row["date"], row["source"]) for row in found}):
             rows = self._lake.read(KEYS, partitions=[place])
-            stays = [row["number"] >= keep.get(row["document_id"], 0) for row in rows.to_pylist()]
+            stays = [(row["document_id"], row["number"]) not in doomed for row in rows.select(KEYS.key).to_pylist()]
             self._lake.replace(KEYS, *place, rows.filter(pa.array(stays, pa.bool_())))
-        return len(doomed)
+        return len(found)
 
     def _make(self, numbers: Mapping[str, int], place: Partition, now: datetime) -> DataKeys:
         fresh = {(id_, number): secrets.token_bytes(KEY_BYTES) for id_, number in sorted(numbers.items())}

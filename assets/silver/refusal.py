@@ -43,6 +43,13 @@ REASONS: dict[str, Reason] = {
         "Der Dateiname ist nicht darstellbar oder doppelt vergeben. Benennen Sie die Datei um.",
         "The file name cannot be shown, or another file has the same one. Rename the file.",
     ),
+    "erased": Reason(
+        "policy",
+        "Der Inhalt dieser Datei wurde endgültig gelöscht und darf nicht zurückkehren. Entfernen Sie die Datei, oder"
+        " nehmen Sie die betroffenen Stellen heraus und speichern Sie sie neu.",
+        "The content of this file was erased for good and must not come back. Remove the file, or take the passages"
+        " concerned out of it and save it again.",
+    ),
     "too_large": Reason(
         "read",
         "Die Datei ist größer als erlaubt. Teilen Sie sie auf oder bitten Sie um eine höhere Grenze.",

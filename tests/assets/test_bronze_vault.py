@@ -17,7 +17,7 @@ from assets.bronze import masterkeys
 from assets.bronze.contract import KEYS, SOURCE_FILES
 from assets.bronze.files import document_id
 from assets.bronze.masterkeys import MasterKeys, add_key, drop_keys
-from assets.bronze.vault import SealedError, Vault, key_number, list_id
+from assets.bronze.vault import SealedError, Vault, key_number
 from assets.lake import Lake
 from retrieval.errors import ConfigurationError
 
@@ -105,7 +105,7 @@ def test_a_destroyed_key_makes_every_copy_unreadable(vault: Vault, tmp_path: Pat
     sealed = vault.seal(table(row("blog/a.md", TEXT), row("blog/b.md", TEXT)), now=NOW).to_pylist()
     wrapped = vault._lake.read(KEYS)["wrapped"].to_pylist()
 
-    assert vault.destroy({document_id("blog/a.md"): 2}) == 1
+    assert vault.destroy({(document_id("blog/a.md"), 1), (document_id("blog/c.md"), 1)}) == 1
     vault._lake.forget(KEYS)
 
     with pytest.raises(SealedError, match="is gone"):
@@ -137,24 +137,28 @@ def test_a_renewed_key_seals_what_stays_of_a_document(vault: Vault) -> None:
     rows = table(row("blog/a.md", b"old"), row("blog/a.md", b"new", event=2))
     vault.seal(rows, now=NOW)
 
-    again = vault.seal(rows.slice(1), now=NOW, renew=[id_])
-    vault.destroy({id_: 2})
+    vault.renew({id_: 2}, place=(DAY, "blog"), now=NOW)
+    again = vault.seal(rows.slice(1), now=NOW)
+    vault.destroy({(id_, 1)})
 
     assert vault.open(again.to_pylist())[0]["content"] == b"new"
     assert key_number(again["content"][0].as_py()) == 2
 
 
 def test_keyed_hashes_stay_the_same_and_tell_nothing_without_their_key(vault: Vault, key_file: Path) -> None:
-    place = (DAY, "blog")
-    first = vault.digests("erased", [b"one", b"two"], place=place, now=NOW)
+    for name in ("erased", "other"):
+        vault.make_list_key(name, place=(DAY, "blog"), now=NOW)
+    first = vault.digester("erased")(b"one")
     add_key(key_file)
     rotated = Vault(vault._lake, MasterKeys.load(None, key_file))
     rotated.rewrap()
+    rotated.make_list_key("erased", place=(DAY, "blog"), now=NOW)
 
-    assert rotated.digests("erased", [b"one", b"two"], place=place, now=NOW) == first
-    assert vault.digests("other", [b"one"], place=place, now=NOW) != first[:1]
-    assert hashlib.sha256(b"one").hexdigest() not in first
-    assert list_id("erased") != list_id("other")
+    assert rotated.digester("erased")(b"one") == first
+    assert len({first, rotated.digester("other")(b"one"), rotated.digester("erased")(b"two")}) == 3
+    assert first != hashlib.sha256(b"one").hexdigest()
+    with pytest.raises(SealedError, match="is gone"):
+        rotated.digester("none")
 
 
 def test_the_key_file_is_private_and_made_once(key_file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Bytes that were erased are refused wherever they turn up, and neither list, bronze nor cache can tell what they were."""
+"""Bytes that were erased are refused wherever they turn up, and nothing that is kept tells what they were."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from retrieval.core import ROLE, ROLE_PARAMETERS, Core, entered
+from retrieval.connections import ROLE, ROLE_PARAMETERS
+from retrieval.core import Core, entered
 from retrieval.database import Database
 from retrieval.principal import Principal
 from retrieval.result import Filters

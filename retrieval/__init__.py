@@ -18,10 +18,12 @@ from retrieval.errors import (
     InvalidPrincipalError,
     InvalidQueryError,
     InvalidRequestError,
+    InvalidTokenError,
     KnowledgeError,
     ModelError,
     ModelMismatchError,
     NoReleaseError,
+    OverloadedError,
     PermanentError,
     SchemaError,
     TransientError,
@@ -32,6 +34,10 @@ from retrieval.errors import (
 from retrieval.principal import Clearance, Principal
 from retrieval.result import Citation, Filters, Hit, SearchResult
 from retrieval.settings import Settings
+
+Overloaded = OverloadedError
+Unavailable = UnavailableError
+"""The same errors by the names their sentences use."""
 
 if TYPE_CHECKING:
     from retrieval.aio import AsyncRetriever
@@ -47,10 +53,13 @@ __all__ = [
     "InvalidPrincipalError",
     "InvalidQueryError",
     "InvalidRequestError",
+    "InvalidTokenError",
     "KnowledgeError",
     "ModelError",
     "ModelMismatchError",
     "NoReleaseError",
+    "Overloaded",
+    "OverloadedError",
     "PermanentError",
     "Principal",
     "Retriever",
@@ -58,6 +67,7 @@ __all__ = [
     "SearchResult",
     "Settings",
     "TransientError",
+    "Unavailable",
     "UnavailableError",
     "UnknownTenantError",
     "UnsafeRoleError",

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from retrieval.core import (
+from retrieval.connections import (
     BECOME_READER,
-    QUERY_CANCELED,
     ROLE,
     ROLE_PARAMETERS,
-    SPACE,
-    Core,
-    entered,
+    AsyncConnection,
+    session,
+    statement_limit_s,
     translate,
+    worth_retrying,
 )
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, Core, Embedded, entered, no_turn
 from retrieval.database import Database
 from retrieval.errors import UnavailableError
+from retrieval.feedback import Outcome
+from retrieval.limits import Deadline
 from retrieval.principal import Principal
 from retrieval.result import Filters, SearchResult
 from retrieval.search import Search, Space
 from retrieval.settings import Settings
-
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
 class AsyncRetriever(Core):
@@ -35,8 +38,12 @@ class AsyncRetriever(Core):
 
     def __init__(self, settings: Settings, database: Database, **arguments: Any) -> None:
         super().__init__(settings, database, **arguments)
-        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            database.dsn, configure=self._configure, name="knowledge-async", **self.pool_options()
+        self._pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
+            database.dsn,
+            connection_class=AsyncConnection,
+            configure=self._configure,
+            name="knowledge-async",
+            **self.pool_options(),
         )
 
     @classmethod
@@ -62,16 +69,46 @@ class AsyncRetriever(Core):
         """The best passages this principal may see; arguments and errors as for `Retriever.search`."""
         search = self.begin(query, principal, k, filters, release, versions, correlation)
         if self._pool.closed:
-            raise UnavailableError("This retriever is closed: open another one")
-        embedding = asyncio.get_running_loop().run_in_executor(self._threads, self.embed, query)
-        try:
-            return await self._answer(search, embedding)
-        except psycopg.OperationalError as error:
-            if error.sqlstate == QUERY_CANCELED:
-                translate(error)
-            return await self._answer_again(search, embedding)
-        except psycopg.Error as error:
-            translate(error)
+            raise UnavailableError(CLOSED)
+        async with self._turn(search.deadline):
+            with self._breaker.attempt() as attempt:
+                embedding = asyncio.get_running_loop().run_in_executor(self._threads, self.embed, query)
+                try:
+                    if attempt.probe:
+                        await self._revive(search.deadline)
+                    return await self._answer(search, embedding)
+                except psycopg.OperationalError as error:
+                    if not worth_retrying(error):
+                        translate(error)
+                    return await self._answer_again(search, embedding)
+                except psycopg.Error as error:
+                    translate(error)
+                finally:
+                    embedding.cancel()
+
+    async def feedback(
+        self,
+        request_id: UUID | str,
+        outcome: Outcome,
+        *,
+        comment: str | None = None,
+        principal: Principal | None = None,
+    ) -> None:
+        """Record what became of an answer; arguments and errors as for `Retriever.feedback`."""
+        entry, give = self.opinion(request_id, outcome, comment, principal)
+        if self._pool.closed:
+            raise UnavailableError(CLOSED)
+        deadline = self.deadline()
+        async with self._turn(deadline):
+            with self._breaker.attempt() as attempt:
+                try:
+                    if attempt.probe:
+                        await self._revive(deadline)
+                    async with self._connection(deadline) as connection, connection.pipeline():
+                        entered_as, given = await connection.execute(*entry), await connection.execute(*give)
+                        self.recorded(await entered_as.fetchone(), await given.fetchone())
+                except psycopg.Error as error:
+                    translate(error)
 
     async def warm_up(self) -> None:
         """Load the model and open a connection now instead of at the first question."""
@@ -81,7 +118,7 @@ class AsyncRetriever(Core):
     async def close(self) -> None:
         """Close all connections."""
         await self._pool.close()
-        self._threads.shutdown()
+        self.stop_threads()
 
     async def __aenter__(self) -> Self:
         return self
@@ -93,37 +130,64 @@ class AsyncRetriever(Core):
 
     # ---------------------------------------------------------------- inside
 
-    async def _answer_again(
-        self, search: Search, embedding: asyncio.Future[tuple[object | None, float]]
-    ) -> SearchResult:
+    @asynccontextmanager
+    async def _turn(self, deadline: Deadline) -> AsyncIterator[None]:
+        waiter = self._gate.enter()
+        if waiter is not None:
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(waiter), deadline.left())
+            except BaseException as error:
+                self._gate.give_up(waiter)
+                if isinstance(error, TimeoutError):
+                    raise no_turn() from None
+                raise
         try:
-            if self._database.server is not None:
-                await asyncio.to_thread(self._database.server.ensure_running)
+            yield
+        finally:
+            self._gate.leave()
+
+    @asynccontextmanager
+    async def _connection(self, deadline: Deadline) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._pool.connection(min(self.settings.connect_timeout_s, deadline.left())) as connection:
+                connection.deadline = deadline
+                try:
+                    yield connection
+                finally:
+                    connection.deadline = None
+        except (PoolTimeout, PoolClosed):
+            raise UnavailableError(NO_CONNECTION) from None
+
+    async def _revive(self, deadline: Deadline) -> None:
+        revival = self.revival()
+        if revival is not None:
+            try:
+                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(revival)), deadline.left())
+            except TimeoutError:
+                raise UnavailableError("The embedded database does not start in time: try again") from None
+
+    async def _answer_again(self, search: Search, embedding: asyncio.Future[Embedded]) -> SearchResult:
+        try:
+            await self._revive(search.deadline)
             await self._pool.check()
             return await self._answer(search, embedding)
         except psycopg.Error as error:
             translate(error)
 
-    async def _answer(self, search: Search, embedding: asyncio.Future[tuple[object | None, float]]) -> SearchResult:
-        try:
-            async with self._pool.connection() as connection:
-                space = self.space or await self._read_space(connection)
-                space, release_read, answers = await self._enter(search, connection, space)
-                search.score(release_read, answers)
-                vector, milliseconds = await embedding
-                search.embedded(vector, milliseconds)
-                self.check_model(space, self.encoder().fingerprint.id)
-                async with connection.pipeline():
-                    cursor = await connection.execute(*search.fusion(space, vector))
-                    await connection.commit()
-                return search.result(await cursor.fetchall())
-        except (PoolTimeout, PoolClosed):
-            raise UnavailableError(
-                "No database connection is free in time: try again, or raise KNOWLEDGE_POOL_SIZE"
-            ) from None
+    async def _answer(self, search: Search, embedding: asyncio.Future[Embedded]) -> SearchResult:
+        async with self._connection(search.deadline) as connection:
+            space = self.space or await self._read_space(connection)
+            space, release_read, answers = await self._enter(search, connection, space)
+            search.score(release_read, answers)
+            done, _ = await asyncio.wait([embedding], timeout=self.model_wait_s(search))
+            vector = self.merge(search, space, embedding.result() if done else None)
+            async with connection.pipeline():
+                cursor = await connection.execute(*search.fusion(space, vector))
+                await connection.commit()
+            return search.result(await cursor.fetchall())
 
     async def _enter(
-        self, search: Search, connection: Connection, space: Space
+        self, search: Search, connection: AsyncConnection, space: Space
     ) -> tuple[Space, int, list[list[tuple[Any, ...]]]]:
         for _ in range(2):
             try:
@@ -140,15 +204,15 @@ class AsyncRetriever(Core):
             space = actual
             if search.release is None:
                 self.space = actual
-        raise UnavailableError("The index is being switched to another model: try again")
+        raise UnavailableError(SWITCHING)
 
-    async def _read_space(self, connection: Connection) -> Space:
+    async def _read_space(self, connection: AsyncConnection) -> Space:
         self.space = self.space_of(await (await connection.execute(SPACE)).fetchone())
         return self.space
 
     async def _first_contact(self) -> None:
         try:
-            async with await psycopg.AsyncConnection.connect(
+            async with await AsyncConnection.connect(
                 self._database.dsn, connect_timeout=self.settings.connect_timeout_s
             ) as connection:
                 await self._configure(connection)
@@ -158,13 +222,14 @@ class AsyncRetriever(Core):
         except psycopg.Error as error:
             translate(error)
 
-    async def _configure(self, connection: Connection) -> None:
+    async def _configure(self, connection: AsyncConnection) -> None:
         from pgvector.psycopg import register_vector_async
 
+        connection.limit_s = statement_limit_s(self.settings)
         role = await (await connection.execute(ROLE, ROLE_PARAMETERS)).fetchone()
         if self.must_change_role(role):
             await connection.execute(BECOME_READER)
-        for statement in self.session():
+        for statement in session(self.settings):
             await connection.execute(statement)
         await connection.commit()
         await register_vector_async(connection)

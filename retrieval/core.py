@@ -1,4 +1,4 @@
-"""What the sync and the async retriever share: settings, encoder, checks of role and model, errors by SQL state."""
+"""What the sync and the async retriever share: settings, limits, encoder, checks of role and model."""
 
 from __future__ import annotations
 
@@ -6,55 +6,75 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NoReturn
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
+from retrieval import feedback
 from retrieval.analysis import ANALYZER
 from retrieval.audit import labels, load_key, pseudonym
-from retrieval.database import Database, unreachable
+from retrieval.breaker import Breaker
+from retrieval.database import Database
 from retrieval.errors import (
+    ConfigurationError,
     InvalidPrincipalError,
+    InvalidRequestError,
     KnowledgeError,
+    ModelError,
     ModelMismatchError,
     NoReleaseError,
+    OverloadedError,
     SchemaError,
     UnavailableError,
     UnknownTenantError,
     UnsafeRoleError,
 )
-from retrieval.principal import Principal
+from retrieval.limits import Deadline, Gate, RateLimit
+from retrieval.principal import CLEARANCES, Principal
 from retrieval.result import Filters
-from retrieval.schema.migrate import OWNER, READER
+from retrieval.schema.migrate import READER
 from retrieval.search import Search, Space, check
 from retrieval.settings import Settings
+from retrieval.statements import ENTER
 
 if TYPE_CHECKING:
     from retrieval.embedding import Encoder
 
 SPACE = sql.SQL("select space, fingerprint, dimension, analyzer from knowledge.current_release()")
 
-ROLE = sql.SQL(
-    "select rolsuper or rolbypassrls, pg_has_role(rolname, %(reader)s, 'set'), rolname = %(reader)s,"
-    " pg_has_role(rolname, %(owner)s, 'usage') from pg_roles where rolname = current_user"
-)
-ROLE_PARAMETERS = {"reader": READER, "owner": OWNER}
-BECOME_READER = sql.SQL("set role {}").format(sql.Identifier(READER))
+EMBED_SHARE = 0.6
+"""Share of a search's time after which the model is not waited for any more; the rest is for the answer."""
 
-QUERY_CANCELED = "57014"
-NOT_SET_UP = frozenset({"3F000", "42P01", "42703", "42883", "42501"})
-"""SQLSTATEs of a schema, table, column or function that is not there, or may not be used."""
+MODEL_PAUSE_S = 30.0
+"""Seconds until a model that could not be loaded is tried again: finding that out may take long."""
 
-_SESSION = (
-    # Plans are made once: these statements gain nothing from looking at their parameters, and planning costs
-    # more than some of them take.
-    "set plan_cache_mode = force_generic_plan",
-    "set hnsw.ef_search = 100",
-    "set hnsw.iterative_scan = relaxed_order",
-)
+RECONNECT_S = 1.0
+"""Seconds a pool tries to replace a lost connection by itself; from then on, searches make it try."""
+
+CLOSED = "This retriever is closed: open another one"
+NO_CONNECTION = "No database connection is free in time: try again, or raise KNOWLEDGE_POOL_SIZE"
+NO_TURN = "The search did not get its turn in time (KNOWLEDGE_SEARCH_TIMEOUT_MS): try again"
+SWITCHING = "The index is being switched to another model: try again"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A query's vector, or why there is none.
+
+    Attributes:
+        vector: None where the model failed.
+        milliseconds: what it took.
+        problem: a word of `result.REASONS`.
+        fingerprint: of the model that made the vector.
+    """
+
+    vector: object | None
+    milliseconds: float
+    problem: str | None = None
+    fingerprint: str | None = None
 
 
 class Core:
@@ -64,8 +84,10 @@ class Core:
         settings: checked settings.
         database: where to read.
         encoder: embeds queries; default: the model of the settings, loaded at first use.
+        redactor: takes personal data out of comments; default: `feedback.redact`.
         new_id: makes request ids.
-        clock: seconds from any fixed point.
+        clock: seconds from any fixed point, for the timings of results.
+        now: seconds from any fixed point, for limits and breakers.
     """
 
     def __init__(
@@ -74,17 +96,29 @@ class Core:
         database: Database,
         *,
         encoder: Encoder | None = None,
+        redactor: feedback.Redactor = feedback.redact,
         new_id: Callable[[], uuid.UUID] = uuid.uuid4,
         clock: Callable[[], float] = time.perf_counter,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self._database = database
-        self._threads = ThreadPoolExecutor(settings.pool_size, "knowledge-embed")
+        self._redactor = redactor
         self._new_id = new_id
         self._clock = clock
+        self._now = now
         self._key = load_key(settings.keys_dir / "audit.key")
         self._encoder = encoder
-        self._encoder_guard = threading.Lock()
+        self._guard = threading.Lock()
+        self._gate = Gate(settings.concurrency or settings.pool_size, settings.queue_length)
+        self._rate = RateLimit(settings.rate_per_minute, settings.rate_burst, now) if settings.rate_per_minute else None
+        self._breaker = Breaker(
+            "The database", failures=settings.breaker_failures, pause_s=settings.breaker_pause_s, clock=now
+        )
+        self._model_breaker = Breaker("The embedding model", failures=1, pause_s=MODEL_PAUSE_S, clock=now)
+        self._threads = ThreadPoolExecutor(settings.concurrency or settings.pool_size, "knowledge-embed")
+        self._errands = ThreadPoolExecutor(1, "knowledge-errand")
+        self._revival: Future[None] | None = None
         self.space: Space | None = None
 
     @staticmethod
@@ -101,14 +135,17 @@ class Core:
             "min_size": 1,
             "max_size": self.settings.pool_size,
             "timeout": seconds,
+            "reconnect_timeout": RECONNECT_S,
             "kwargs": {"connect_timeout": seconds, "prepare_threshold": 1},
             "open": False,
         }
 
-    def session(self) -> tuple[sql.SQL | sql.Composed, ...]:
-        """Statements that prepare a connection for searching."""
-        timeout = sql.SQL("set statement_timeout = {}").format(self.settings.statement_timeout_ms)
-        return (*(sql.SQL(statement) for statement in _SESSION), timeout)
+    def stop_threads(self) -> None:
+        """End the helpers without waiting for a model that hangs."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._errands.shutdown(wait=False, cancel_futures=True)
+
+    # ------------------------------------------------------------------- calls
 
     def begin(
         self,
@@ -120,9 +157,17 @@ class Core:
         versions: Mapping[str, str] | None,
         correlation: Mapping[str, str] | None,
     ) -> Search:
-        """Check a call and make it a search."""
+        """Check a call and make it a search.
+
+        Raises:
+            InvalidRequestError: it cannot be answered.
+            OverloadedError: this principal asks too often.
+        """
         check(query, principal, k, filters, release, self.settings)
         assert principal is not None  # `check` refuses it
+        notes = labels("versions", versions), labels("correlation", correlation)
+        if self._rate is not None:
+            self._rate.take((principal.tenant, principal.user))
         return Search(
             query=query,
             principal=principal,
@@ -133,42 +178,116 @@ class Core:
             pseudonym=pseudonym(principal, self._key),
             clock=self._clock,
             key=self._key,
-            versions=labels("versions", versions),
-            correlation=labels("correlation", correlation),
+            deadline=self.deadline(),
+            versions=notes[0],
+            correlation=notes[1],
         )
+
+    def deadline(self) -> Deadline:
+        """Time limit of a call that begins now."""
+        return Deadline(self.settings.search_timeout_ms / 1000, self._now)
+
+    def opinion(
+        self, request_id: object, outcome: object, comment: object, principal: Principal | None
+    ) -> tuple[tuple[sql.SQL, dict[str, object]], tuple[sql.SQL, dict[str, object]]]:
+        """Statements that record feedback: one that enters, one that gives it."""
+        given = feedback.checked(request_id, outcome, comment, principal, self._redactor)
+        assert principal is not None  # `checked` refuses it
+        entry = {
+            "tenant": principal.tenant,
+            "roles": sorted(principal.roles),
+            "clearance": CLEARANCES.index(principal.clearance),
+            "release": None,
+        }
+        return (ENTER, entry), (feedback.GIVE, given | {"principal": pseudonym(principal, self._key)})
+
+    @staticmethod
+    def recorded(entry: Sequence[Any] | None, given: Sequence[Any] | None) -> None:
+        """Raise what the answers to `opinion` say is wrong.
+
+        Raises:
+            InvalidRequestError: the tenant never asked that.
+        """
+        if entry is None or entry[0] not in (None, "release"):
+            entered(entry, None)
+        if given is None or given[0] is not True:
+            raise InvalidRequestError("No request of this tenant has that id: pass SearchResult.request_id")
+
+    def revival(self) -> Future[None] | None:
+        """Starts the embedded server again, once for all who ask meanwhile; None for a server of somebody else."""
+        if self._database.server is None:
+            return None
+        with self._guard:
+            if self._revival is None or self._revival.done():
+                self._revival = self._errands.submit(self._database.prepare)
+            return self._revival
+
+    # ------------------------------------------------------------------- model
 
     def encoder(self) -> Encoder:
         """The query encoder, loaded at first use."""
-        with self._encoder_guard:
-            if self._encoder is None:
-                from retrieval.embedding import load_encoder
+        if self._encoder is None:
+            with self._guard:
+                if self._encoder is None:
+                    from retrieval.embedding import load_encoder
 
-                self._encoder = load_encoder(self.settings.models_dir, self.settings.model)
-            return self._encoder
+                    self._encoder = load_encoder(self.settings.models_dir, self.settings.model)
+        return self._encoder
 
-    def embed(self, query: str) -> tuple[object | None, float]:
-        """The query's vector and the milliseconds it took; no vector when the model failed at its work.
+    def embed(self, query: str) -> Embedded:
+        """The query's vector, or the reason why the lexical leg has to answer alone.
 
-        Raises:
-            ModelError: the model is not the one that was promised.
+        A model that cannot be loaded is left alone for a while; the index's own check of its fingerprint still
+        refuses one that is not the index's.
         """
-        encoder = self.encoder()
-        from pgvector import HalfVector
-
-        began = self._clock()
         try:
-            vector: object | None = HalfVector(encoder.encode_query(query))
+            attempt = self._model_breaker.attempt()
+        except UnavailableError:
+            return Embedded(None, 0.0, "model_missing")
+        began = self._clock()
+        vector: object | None = None
+        problem = fingerprint = None
+        worked: bool | None = None
+        try:
+            encoder = self.encoder()
+            fingerprint = encoder.fingerprint.id
+            from pgvector import HalfVector
+
+            vector = HalfVector(encoder.encode_query(query))
+            worked = True
+        except ModelMismatchError:
+            raise
+        except (ModelError, ConfigurationError, ImportError):
+            problem, worked = "model_missing", False
         except KnowledgeError:
             raise
         except (RuntimeError, OSError, MemoryError):
-            # The runtime of the model broke or ran out of memory: the lexical leg can still answer.
-            vector = None
-        return vector, (self._clock() - began) * 1000
+            # The runtime of the model broke or ran out of memory; the next question may fare better.
+            problem, worked = "model_failed", None if self._encoder is not None else False
+        finally:
+            self._model_breaker.settle(attempt, worked)
+        return Embedded(vector, (self._clock() - began) * 1000, problem, fingerprint)
+
+    def model_wait_s(self, search: Search) -> float:
+        """Seconds for which the model may still be waited for."""
+        return search.deadline.left_of(EMBED_SHARE)
+
+    def merge(self, search: Search, space: Space, embedded: Embedded | None) -> object | None:
+        """The vector to search with, once it is there or given up (None).
+
+        Raises:
+            ModelMismatchError: it is of another model than the index.
+        """
+        if embedded is None:
+            embedded = Embedded(None, 0.0, "model_slow")
+        search.embedded(embedded.milliseconds, embedded.problem)
+        self.check_model(space, embedded.fingerprint)
+        return embedded.vector
 
     @staticmethod
-    def check_model(space: Space, fingerprint: str) -> None:
-        """Refuse to compare vectors of different models."""
-        if space.fingerprint != fingerprint:
+    def check_model(space: Space, fingerprint: str | None) -> None:
+        """Refuse to compare vectors of different models, or words that were analysed differently."""
+        if fingerprint is not None and space.fingerprint != fingerprint:
             raise ModelMismatchError(
                 f"The index was built with model {space.fingerprint}, this process uses {fingerprint}:"
                 " set KNOWLEDGE_MODEL to the index's model, or run `knowledge ingest` to build a new index"
@@ -178,6 +297,8 @@ class Core:
                 f"The index was built with text analysis {space.analyzer}, this library has {ANALYZER}:"
                 " run `knowledge ingest` with this version, or use the version that built the index"
             )
+
+    # ---------------------------------------------------------------- database
 
     @staticmethod
     def space_of(row: Sequence[Any] | None) -> Space:
@@ -222,14 +343,6 @@ def entered(row: Sequence[Any] | None, wanted: int | None) -> tuple[int, Space]:
     return int(release), Space(*space)
 
 
-def translate(error: psycopg.Error) -> NoReturn:
-    """Raise the library's error for one of the driver's. The driver's text may quote values and is dropped."""
-    state = error.sqlstate or ""
-    # The driver itself, which gives no SQLSTATE, finds that there is no vector type.
-    if state in NOT_SET_UP or (isinstance(error, psycopg.ProgrammingError) and not state):
-        raise SchemaError("The database is not set up for this version: run `knowledge db init` as its owner") from None
-    if state == QUERY_CANCELED:
-        raise UnavailableError("The database took too long (KNOWLEDGE_STATEMENT_TIMEOUT_MS): try again") from None
-    if isinstance(error, psycopg.OperationalError):
-        raise unreachable(error) from None
-    raise UnavailableError(f"The database refused the search (SQLSTATE {state or 'unknown'})") from None
+def no_turn() -> OverloadedError:
+    """The error for a search that waited for its turn until its time was over."""
+    return OverloadedError(NO_TURN)

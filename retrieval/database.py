@@ -25,13 +25,30 @@ class Database:
     server: EmbeddedServer | None = None
 
     @classmethod
-    def for_reading(cls, settings: Settings) -> Database:
-        """The runtime's way in: a role that owns nothing."""
+    def named(cls, settings: Settings) -> Database:
+        """The runtime's way in, a role that owns nothing; nobody is asked yet."""
         if settings.dsn is not None:
             return cls(_understood(settings.dsn.get_secret_value()))
-        server = EmbeddedServer.attach(settings.home)
-        _set_up(server)
+        server = EmbeddedServer.of(settings.home)
         return cls(server.dsn(READER), server)
+
+    @classmethod
+    def for_reading(cls, settings: Settings) -> Database:
+        """The runtime's way in, started and set up where it is the embedded server."""
+        database = cls.named(settings)
+        database.prepare()
+        return database
+
+    def prepare(self) -> None:
+        """Start and set up the embedded server; a server that somebody else runs is left alone.
+
+        Raises:
+            UnavailableError: it does not start.
+            ConfigurationError: the home cannot be written, or holds data of another Postgres version.
+        """
+        if self.server is not None:
+            self.server.ensure_running()
+            _set_up(self.server)
 
     @classmethod
     def for_writing(cls, settings: Settings, owner_dsn: str | None = None) -> Database:

@@ -4,6 +4,7 @@
     ├── PermanentError            asking again will not help
     │   ├── InvalidRequestError       the call itself is wrong (also a ValueError)
     │   │   ├── InvalidPrincipalError
+    │   │   │   └── InvalidTokenError     a token that proves nobody
     │   │   └── InvalidQueryError
     │   ├── UnknownTenantError        nothing was ever published for that tenant
     │   ├── ConfigurationError        a setting, a path or a permission is wrong
@@ -13,7 +14,8 @@
     │   ├── NoReleaseError            nothing is published yet, or that release is not kept
     │   └── UnsafeRoleError           the database role could step around row-level security
     └── TransientError            asking again later may help
-        └── UnavailableError          the database did not answer in time
+        ├── UnavailableError          the database did not answer in time
+        └── OverloadedError           more is asked than this process takes on
 
 Messages say what happened, to which setting or file, and what to do. They never hold a query, a passage or a
 secret.
@@ -38,6 +40,10 @@ class InvalidRequestError(PermanentError, ValueError):
 
 class InvalidPrincipalError(InvalidRequestError):
     """The principal is missing, incomplete or malformed."""
+
+
+class InvalidTokenError(InvalidPrincipalError):
+    """The token is malformed, expired, forged, meant for somebody else, or lacks a claim that is needed."""
 
 
 class InvalidQueryError(InvalidRequestError):
@@ -74,3 +80,15 @@ class UnsafeRoleError(PermanentError):
 
 class UnavailableError(TransientError):
     """The database cannot be reached, or did not answer in time."""
+
+
+class OverloadedError(TransientError):
+    """More is asked at once, or by one principal, than this process takes on.
+
+    Attributes:
+        retry_after_s: seconds after which it is worth trying again; None where that is not known.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

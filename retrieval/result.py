@@ -11,7 +11,9 @@ from retrieval.errors import InvalidQueryError
 from retrieval.principal import well_formed
 
 REASONS = {
-    "model": "the embedding model is missing or failed: words alone were compared",
+    "model_missing": "the embedding model cannot be loaded: words alone were compared",
+    "model_failed": "the embedding model failed at this question: words alone were compared",
+    "model_slow": "the embedding model took too long: words alone were compared",
 }
 """Why a result can be degraded."""
 

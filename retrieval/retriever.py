@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from retrieval.core import BECOME_READER, QUERY_CANCELED, ROLE, ROLE_PARAMETERS, SPACE, Core, entered, translate
+from retrieval.connections import (
+    BECOME_READER,
+    ROLE,
+    ROLE_PARAMETERS,
+    Connection,
+    session,
+    statement_limit_s,
+    translate,
+    worth_retrying,
+)
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, Core, Embedded, entered, no_turn
 from retrieval.database import Database
 from retrieval.errors import UnavailableError
+from retrieval.feedback import Outcome
+from retrieval.limits import Deadline
 from retrieval.principal import Principal
 from retrieval.result import Filters, SearchResult
 from retrieval.search import Search, Space
 from retrieval.settings import Settings
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class Retriever(Core):
@@ -30,7 +42,11 @@ class Retriever(Core):
     def __init__(self, settings: Settings, database: Database, **arguments: Any) -> None:
         super().__init__(settings, database, **arguments)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
-            database.dsn, configure=self._configure, name="knowledge", **self.pool_options()
+            database.dsn,
+            connection_class=Connection,
+            configure=self._configure,
+            name="knowledge",
+            **self.pool_options(),
         )
 
     @classmethod
@@ -76,34 +92,79 @@ class Retriever(Core):
             correlation: the caller's own ids, likewise, e.g. `{"conversation": "…"}`.
 
         Raises:
-            InvalidRequestError: query, principal, k or filters are wrong.
+            InvalidRequestError: query, principal, k, filters, versions or correlation are wrong.
             UnknownTenantError: nothing was ever published for the tenant.
             NoReleaseError: nothing is published yet, or that release is not kept.
-            ModelError: the model is missing, damaged, or not the one the index was built with.
+            ModelMismatchError: the index was built with another model.
+            OverloadedError: more is asked at once, or by this principal, than the settings allow.
             UnavailableError: the database does not answer in time.
         """
         search = self.begin(query, principal, k, filters, release, versions, correlation)
         if self._pool.closed:
-            raise UnavailableError("This retriever is closed: open another one")
-        embedding = self._threads.submit(self.embed, query)
-        try:
-            return self._answer(search, embedding)
-        except psycopg.OperationalError as error:
-            if error.sqlstate == QUERY_CANCELED:
+            raise UnavailableError(CLOSED)
+        with self._turn(search.deadline), self._breaker.attempt() as attempt:
+            embedding = self._threads.submit(self.embed, query)
+            try:
+                if attempt.probe:
+                    self._revive(search.deadline)
+                return self._answer(search, embedding)
+            except psycopg.OperationalError as error:
+                if not worth_retrying(error):
+                    translate(error)
+                return self._answer_again(search, embedding)
+            except psycopg.Error as error:
                 translate(error)
-            return self._answer_again(search, embedding)
-        except psycopg.Error as error:
-            translate(error)
+            finally:
+                embedding.cancel()
+
+    def feedback(
+        self,
+        request_id: UUID | str,
+        outcome: Outcome,
+        *,
+        comment: str | None = None,
+        principal: Principal | None = None,
+    ) -> None:
+        """Record what became of an answer.
+
+        Args:
+            request_id: `SearchResult.request_id` of a search of the same tenant.
+            outcome: `answered`, `not_answered` or `wrong`.
+            comment: what else there is to say, at most 2,000 characters. Personal data is taken out before it is
+                stored.
+            principal: who says so.
+
+        Raises:
+            InvalidRequestError: an argument is wrong, or the tenant never asked that.
+            UnavailableError: the database does not answer in time.
+        """
+        entry, give = self.opinion(request_id, outcome, comment, principal)
+        if self._pool.closed:
+            raise UnavailableError(CLOSED)
+        deadline = self.deadline()
+        with self._turn(deadline), self._breaker.attempt() as attempt:
+            try:
+                if attempt.probe:
+                    self._revive(deadline)
+                with self._connection(deadline) as connection, connection.pipeline():
+                    entered_as, given = connection.execute(*entry), connection.execute(*give)
+                    self.recorded(entered_as.fetchone(), given.fetchone())
+            except psycopg.Error as error:
+                translate(error)
 
     def warm_up(self) -> None:
-        """Load the model and open a connection now instead of at the first question."""
+        """Load the model and open a connection now instead of at the first question.
+
+        Raises:
+            ModelError: the model is missing or damaged.
+        """
         self.encoder().load()
         self._first_contact()
 
     def close(self) -> None:
         """Close all connections; the embedded server stops when nobody else uses it."""
         self._pool.close()
-        self._threads.shutdown()
+        self.stop_threads()
 
     def __enter__(self) -> Self:
         return self
@@ -115,33 +176,65 @@ class Retriever(Core):
 
     # ---------------------------------------------------------------- inside
 
-    def _answer_again(self, search: Search, embedding: Future[tuple[object | None, float]]) -> SearchResult:
+    @contextmanager
+    def _turn(self, deadline: Deadline) -> Iterator[None]:
+        waiter = self._gate.enter()
+        if waiter is not None:
+            try:
+                waiter.result(deadline.left())
+            except BaseException as error:
+                self._gate.give_up(waiter)
+                if isinstance(error, TimeoutError):
+                    raise no_turn() from None
+                raise
+        try:
+            yield
+        finally:
+            self._gate.leave()
+
+    @contextmanager
+    def _connection(self, deadline: Deadline) -> Iterator[Connection]:
+        try:
+            with self._pool.connection(min(self.settings.connect_timeout_s, deadline.left())) as connection:
+                connection.deadline = deadline
+                try:
+                    yield connection
+                finally:
+                    connection.deadline = None
+        except (PoolTimeout, PoolClosed):
+            raise UnavailableError(NO_CONNECTION) from None
+
+    def _revive(self, deadline: Deadline) -> None:
+        revival = self.revival()
+        if revival is not None:
+            try:
+                revival.result(deadline.left())
+            except TimeoutError:
+                raise UnavailableError("The embedded database does not start in time: try again") from None
+
+    def _answer_again(self, search: Search, embedding: Future[Embedded]) -> SearchResult:
         """A second try on a new connection: the first one broke, as they all do when the server restarts."""
         try:
-            if self._database.server is not None:
-                self._database.server.ensure_running()
+            self._revive(search.deadline)
             self._pool.check()
             return self._answer(search, embedding)
         except psycopg.Error as error:
             translate(error)
 
-    def _answer(self, search: Search, embedding: Future[tuple[object | None, float]]) -> SearchResult:
-        try:
-            with self._pool.connection() as connection:
-                space = self.space or self._read_space(connection)
-                space, release_read, answers = self._enter(search, connection, space)
-                search.score(release_read, answers)
-                vector, milliseconds = embedding.result()
-                search.embedded(vector, milliseconds)
-                self.check_model(space, self.encoder().fingerprint.id)
-                with connection.pipeline():
-                    cursor = connection.execute(*search.fusion(space, vector))
-                    connection.commit()
-                return search.result(cursor.fetchall())
-        except (PoolTimeout, PoolClosed):
-            raise UnavailableError(
-                "No database connection is free in time: try again, or raise KNOWLEDGE_POOL_SIZE"
-            ) from None
+    def _answer(self, search: Search, embedding: Future[Embedded]) -> SearchResult:
+        with self._connection(search.deadline) as connection:
+            space = self.space or self._read_space(connection)
+            space, release_read, answers = self._enter(search, connection, space)
+            search.score(release_read, answers)
+            try:
+                embedded: Embedded | None = embedding.result(self.model_wait_s(search))
+            except TimeoutError:
+                embedded = None
+            vector = self.merge(search, space, embedded)
+            with connection.pipeline():
+                cursor = connection.execute(*search.fusion(space, vector))
+                connection.commit()
+            return search.result(cursor.fetchall())
 
     def _enter(
         self, search: Search, connection: Connection, space: Space
@@ -162,7 +255,7 @@ class Retriever(Core):
             space = actual
             if search.release is None:
                 self.space = actual
-        raise UnavailableError("The index is being switched to another model: try again")
+        raise UnavailableError(SWITCHING)
 
     def _read_space(self, connection: Connection) -> Space:
         self.space = self.space_of(connection.execute(SPACE).fetchone())
@@ -171,7 +264,7 @@ class Retriever(Core):
     def _first_contact(self) -> None:
         """Meet the database on a plain connection first: a pool would retry in the background and say nothing."""
         try:
-            with self._database.connect(self.settings) as connection:
+            with Connection.connect(self._database.dsn, connect_timeout=self.settings.connect_timeout_s) as connection:
                 self._configure(connection)
                 row = connection.execute(SPACE).fetchone()
                 self.space = self.space_of(row) if row else None
@@ -182,9 +275,10 @@ class Retriever(Core):
     def _configure(self, connection: Connection) -> None:
         from pgvector.psycopg import register_vector
 
+        connection.limit_s = statement_limit_s(self.settings)
         if self.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone()):
             connection.execute(BECOME_READER)
-        for statement in self.session():
+        for statement in session(self.settings):
             connection.execute(statement)
         connection.commit()
         register_vector(connection)

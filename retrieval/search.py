@@ -17,6 +17,7 @@ from retrieval import bm25, statements
 from retrieval.analysis import query_terms
 from retrieval.audit import query_pseudonym
 from retrieval.errors import InvalidPrincipalError, InvalidQueryError
+from retrieval.limits import Deadline
 from retrieval.principal import CLEARANCES, Principal, well_formed
 from retrieval.result import Citation, Filters, Hit, SearchResult
 from retrieval.settings import Settings
@@ -26,6 +27,9 @@ LEXICAL_WEIGHT = 0.5
 
 RELEASE_MAX = 2_147_483_647
 """Largest number of a release: Postgres' integer."""
+
+NO_LIMIT_S = 3600.0
+"""Time limit of a search that is made without one."""
 
 Statement = tuple[sql.SQL, dict[str, object]]
 
@@ -46,6 +50,7 @@ class Search:
 
     Attributes:
         key: key of the audit log's pseudonyms.
+        deadline: by when the answer must be there.
         reasons: why the answer is poorer than it could be; empty where it is not.
     """
 
@@ -58,6 +63,7 @@ class Search:
     pseudonym: str
     clock: Callable[[], float] = time.perf_counter
     key: bytes = b""
+    deadline: Deadline = field(default_factory=lambda: Deadline(NO_LIMIT_S))
     versions: Mapping[str, str] = field(default_factory=dict)
     correlation: Mapping[str, str] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
@@ -169,11 +175,11 @@ class Search:
             reasons=tuple(self.reasons),
         )
 
-    def embedded(self, vector: object | None, milliseconds: float) -> None:
-        """Note what embedding cost, and that waiting for it is over."""
+    def embedded(self, milliseconds: float, problem: str | None = None) -> None:
+        """Note what embedding cost, why there is no vector if there is none, and that waiting for it is over."""
         self.timings["embed"] = milliseconds
-        if vector is None:
-            self.degrade("model")
+        if problem is not None:
+            self.degrade(problem)
         self._last = self.clock()
 
     def _lap(self, step: str) -> None:

@@ -79,10 +79,15 @@ class EmbeddedServer:
             ConfigurationError: the home cannot be written, or holds data of another Postgres version.
             UnavailableError: the server does not start; the sentence names its log.
         """
+        server = cls.of(home)
+        server.ensure_running()
+        return server
+
+    @classmethod
+    def of(cls, home: Path) -> EmbeddedServer:
+        """The server of that home, one object for the process, whether it runs or not."""
         with cls._guard:
-            server = cls._open.setdefault(home.absolute(), cls(home))
-            server.ensure_running()
-            return server
+            return cls._open.setdefault(home.absolute(), cls(home))
 
     def dsn(self, role: str, database: str = DATABASE) -> str:
         """Connection string for a role; it holds no secret."""
@@ -91,10 +96,11 @@ class EmbeddedServer:
     def ensure_running(self) -> None:
         """Start the server unless it answers; safe to call at any time, from any process."""
         self._make_directories()
-        if self._handle is None:
-            self._handle = os.open(self.root / "handles.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._handle, fcntl.LOCK_SH)
-            atexit.register(self.release)
+        with self._guard:
+            if self._handle is None:
+                self._handle = os.open(self.root / "handles.lock", os.O_RDWR | os.O_CREAT, 0o600)
+                fcntl.flock(self._handle, fcntl.LOCK_SH)
+                atexit.register(self.release)
         with _locked(self.root / "start.lock"):
             if not self._answers():
                 self._initialise()

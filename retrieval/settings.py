@@ -41,6 +41,23 @@ class Settings(BaseSettings):
     pool_size: int = Field(8, ge=1, le=500, description="Most connections one retriever opens.")
     connect_timeout_s: int = Field(5, ge=2, le=120, description="Seconds to wait for the database to answer.")
     statement_timeout_ms: int = Field(5000, ge=50, description="Milliseconds one statement may take.")
+    search_timeout_ms: int = Field(
+        10_000, ge=100, description="Milliseconds one search may take, waiting for its turn included."
+    )
+    concurrency: int | None = Field(
+        None, ge=1, description="Most searches of one retriever at once; unset: as many as connections."
+    )
+    queue_length: int = Field(100, ge=0, description="Most searches that wait for their turn; more are refused.")
+    rate_per_minute: float | None = Field(
+        None, gt=0, description="Searches that one principal may ask for in a minute, in the long run; unset: any."
+    )
+    rate_burst: int = Field(10, ge=1, description="Searches that one principal may ask for at once.")
+    breaker_failures: int = Field(
+        5, ge=1, description="Failures in a row after which the database is left alone for a while."
+    )
+    breaker_pause_s: float = Field(
+        1.0, gt=0, le=30, description="Seconds until it is tried again; doubles with each try that fails."
+    )
     query_max_chars: int = Field(8000, ge=1, description="Longest query that is accepted, in characters.")
     k_max: int = Field(200, ge=1, le=1000, description="Most passages one search may ask for.")
 

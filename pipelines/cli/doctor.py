@@ -223,7 +223,8 @@ class _Patient:
 
     def runtime_role(self) -> str:
         """The reader owns nothing, steps around nothing, and row-level security is forced on all it may read."""
-        from retrieval.core import ROLE, ROLE_PARAMETERS, Core
+        from retrieval.connections import ROLE, ROLE_PARAMETERS
+        from retrieval.core import Core
         from retrieval.errors import UnsafeRoleError
         from retrieval.schema.migrate import READER
 
@@ -242,7 +243,8 @@ class _Patient:
         """Number and fingerprint of the active release."""
         import psycopg
 
-        from retrieval.core import BECOME_READER, ROLE, ROLE_PARAMETERS, Core, translate
+        from retrieval.connections import BECOME_READER, ROLE, ROLE_PARAMETERS, translate
+        from retrieval.core import Core
 
         try:
             with self._reader() as connection:

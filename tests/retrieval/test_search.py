@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from retrieval import Citation, Filters, ModelError, Retriever
+from retrieval import Citation, Filters, ModelError, ModelMismatchError, Retriever
+from retrieval.core import MODEL_PAUSE_S
 from tests.support import NOW, BrokenEncoder, GoldDocument, Index, WordsEncoder, asker, everyone
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
@@ -120,13 +126,73 @@ def test_without_a_model_the_words_answer_and_the_result_says_so(served: Index) 
     assert row == (True,)
 
 
-def test_a_model_that_is_refused_is_no_poorer_answer(served: Index) -> None:
-    class Refused(WordsEncoder):
-        def encode_query(self, text: str) -> object:  # type: ignore[override]
-            raise ModelError("the model on disk has another hash: prepare it again")
+class Refused(WordsEncoder):
+    """A model that raises at every question."""
 
-    retriever = served.retriever(Refused())
-    with pytest.raises(ModelError, match="another hash"):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.asked = 0
+
+    def encode_query(self, text: str) -> object:  # type: ignore[override]
+        self.asked += 1
+        raise self.error
+
+
+def test_a_model_that_is_missing_or_damaged_is_left_alone_for_a_while(served: Index) -> None:
+    model, now = Refused(ModelError("the model on disk has another hash: prepare it again")), [0.0]
+    with Retriever.connect(settings=served.settings, encoder=model, now=lambda: now[0]) as retriever:
+        for _ in range(3):
+            result = retriever.search("oil", principal=ADA)
+            assert (result.degraded, result.reasons) == (True, ("model_missing",))
+            assert sorted(hit.citation.title for hit in result) == ["offers", "pumps"]
+        assert model.asked == 1
+        now[0] += MODEL_PAUSE_S
+        retriever.search("oil", principal=ADA)
+        assert model.asked == 2
+
+
+def test_a_model_that_is_missing_from_the_start_leaves_the_words(served: Index, tmp_path: Path) -> None:
+    settings = served.settings.model_copy(update={"model": str(tmp_path / "nothing")})
+    with Retriever.connect(settings=settings) as retriever:
+        result = retriever.search("oil", principal=ADA)
+        assert result.reasons == ("model_missing",)
+        assert len(result) == 2
+        with pytest.raises(ModelError, match="There is no model directory"):
+            retriever.warm_up()
+
+
+def test_a_model_that_fails_at_one_question_is_asked_the_next(served: Index) -> None:
+    model = Refused(RuntimeError("out of memory"))
+    with Retriever.connect(settings=served.settings, encoder=model) as retriever:
+        for asked in (1, 2):
+            assert retriever.search("oil", principal=ADA).reasons == ("model_failed",)
+            assert model.asked == asked
+
+
+def test_a_model_that_takes_too_long_is_not_waited_for(served: Index) -> None:
+    wake = threading.Event()
+
+    class Slow(WordsEncoder):
+        def encode_query(self, text: str) -> NDArray[np.float32]:
+            wake.wait(30)
+            return super().encode_query(text)
+
+    settings = served.settings.model_copy(update={"search_timeout_ms": 400})
+    with Retriever.connect(settings=settings, encoder=Slow()) as retriever:
+        began = time.monotonic()
+        result = retriever.search("oil", principal=ADA)
+        wake.set()
+        assert time.monotonic() - began < 0.4
+        assert (result.reasons, len(result)) == (("model_slow",), 2)
+        assert retriever.search("oil", principal=ADA).degraded is False
+
+
+def test_a_model_of_another_index_is_refused_and_no_poorer_answer(served: Index) -> None:
+    with (
+        Retriever.connect(settings=served.settings, encoder=WordsEncoder(8)) as retriever,
+        pytest.raises(ModelMismatchError, match="words-16"),
+    ):
         retriever.search("oil", principal=ADA)
 
 

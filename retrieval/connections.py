@@ -1,0 +1,132 @@
+"""Connections that never wait for ever, how a session is prepared, and what an error of the driver means.
+
+A server that is stopped in the middle of its work answers nothing, its own statement timeout included, and keeps its
+socket open. So the client counts the time itself, in the one method through which the driver waits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import psycopg
+from psycopg import sql
+from psycopg.errors import _WaitTimeout
+
+from retrieval.database import unreachable
+from retrieval.errors import SchemaError, UnavailableError
+from retrieval.limits import Deadline
+from retrieval.schema.migrate import OWNER, READER
+from retrieval.settings import Settings
+
+GRACE_S = 0.5
+"""Seconds that a server gets beyond its own limit for a statement to say that it was exceeded."""
+
+ROLE = sql.SQL(
+    "select rolsuper or rolbypassrls, pg_has_role(rolname, %(reader)s, 'set'), rolname = %(reader)s,"
+    " pg_has_role(rolname, %(owner)s, 'usage') from pg_roles where rolname = current_user"
+)
+ROLE_PARAMETERS = {"reader": READER, "owner": OWNER}
+BECOME_READER = sql.SQL("set role {}").format(sql.Identifier(READER))
+
+QUERY_CANCELED = "57014"
+NOT_SET_UP = frozenset({"3F000", "42P01", "42703", "42883", "42501"})
+"""SQLSTATEs of a schema, table, column or function that is not there, or may not be used."""
+
+_SESSION = (
+    # Plans are made once: these statements gain nothing from looking at their parameters, and planning costs
+    # more than some of them take.
+    "set plan_cache_mode = force_generic_plan",
+    "set hnsw.ef_search = 100",
+    "set hnsw.iterative_scan = relaxed_order",
+)
+
+
+class SilentError(psycopg.OperationalError):
+    """The server said nothing for as long as it was given. The connection is closed: what is under way is unknown."""
+
+
+class _Limited:
+    """What both kinds of connection share.
+
+    Attributes:
+        limit_s: longest wait for one answer.
+        deadline: by when all answers must be there; None between searches.
+    """
+
+    limit_s: float = 5 + GRACE_S
+    deadline: Deadline | None = None
+    pgconn: Any
+
+    def seconds(self, timeout: float | None) -> float:
+        """How long to wait, given how long the driver would."""
+        allowed = self.limit_s if self.deadline is None else min(self.limit_s, self.deadline.left())
+        return allowed if timeout is None else min(allowed, timeout)
+
+    def silent(self) -> SilentError:
+        """Close the connection without a word to the server, which would not hear it."""
+        self.pgconn.finish()
+        return SilentError("the server did not answer in time")
+
+
+class Connection(_Limited, psycopg.Connection[tuple[Any, ...]]):
+    """A connection of threads."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for an answer, within the limits.
+
+        Raises:
+            SilentError: there is none.
+        """
+        try:
+            return super().wait(gen, interval, self.seconds(timeout))
+        except _WaitTimeout:
+            raise self.silent() from None
+
+
+class AsyncConnection(_Limited, psycopg.AsyncConnection[tuple[Any, ...]]):
+    """A connection of tasks."""
+
+    async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for an answer, within the limits.
+
+        Raises:
+            SilentError: there is none.
+        """
+        try:
+            return await super().wait(gen, interval, self.seconds(timeout))
+        except _WaitTimeout:
+            raise self.silent() from None
+
+
+def statement_limit_s(settings: Settings) -> float:
+    """Seconds that one answer is waited for."""
+    return settings.statement_timeout_ms / 1000 + GRACE_S
+
+
+def session(settings: Settings) -> tuple[sql.SQL | sql.Composed, ...]:
+    """Statements that prepare a connection for searching."""
+    timeout = sql.SQL("set statement_timeout = {}").format(settings.statement_timeout_ms)
+    return (*(sql.SQL(statement) for statement in _SESSION), timeout)
+
+
+def worth_retrying(error: psycopg.OperationalError) -> bool:
+    """Whether a new connection may do better: not where the server is slow or silent, for then time is short."""
+    return error.sqlstate != QUERY_CANCELED and not isinstance(error, SilentError)
+
+
+def translate(error: psycopg.Error) -> NoReturn:
+    """Raise the library's error for one of the driver's. The driver's text may quote values and is dropped."""
+    state = error.sqlstate or ""
+    if isinstance(error, SilentError):
+        raise UnavailableError(
+            "The database did not answer in time (KNOWLEDGE_STATEMENT_TIMEOUT_MS, KNOWLEDGE_SEARCH_TIMEOUT_MS):"
+            " try again"
+        ) from None
+    # The driver itself, which gives no SQLSTATE, finds that there is no vector type.
+    if state in NOT_SET_UP or (isinstance(error, psycopg.ProgrammingError) and not state):
+        raise SchemaError("The database is not set up for this version: run `knowledge db init` as its owner") from None
+    if state == QUERY_CANCELED:
+        raise UnavailableError("The database took too long (KNOWLEDGE_STATEMENT_TIMEOUT_MS): try again") from None
+    if isinstance(error, psycopg.OperationalError):
+        raise unreachable(error) from None
+    raise UnavailableError(f"The database refused the search (SQLSTATE {state or 'unknown'})") from None

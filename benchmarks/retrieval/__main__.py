@@ -1,0 +1,250 @@
+"""How fast, exact and closed the search is, at 100,000 and 400,000 passages in 20 tenants, with peers beside it.
+
+Builds its indexes through `assets.index.publish`, once for a folder (`--keep`), and measures the shipped library over
+them. CPU is that of the client and of its backends together, in milliseconds of one question. `--parts` runs some
+parts alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks.report import CORPUS, Measures, parse
+from benchmarks.retrieval import legs, load
+from benchmarks.retrieval.index import Index, Server, cached
+from benchmarks.retrieval.meter import Figures, p
+from benchmarks.retrieval.texts import Question, Source, questions, sources
+from benchmarks.retrieval.world import Floats, Plan, Vectors, World, build, query_vectors
+
+CLUSTERED = "clustered-384"
+
+
+@dataclass
+class Bench:
+    """What the parts share: data, server, indexes, the figures so far."""
+
+    data: Path
+    folder: Path
+    quick: bool
+    measures: Measures = field(default_factory=Measures)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.server = Server(self.folder)
+        self._indexes: dict[str, Index] = {}
+
+    @property
+    def size(self) -> int:
+        """Passages of the smaller index."""
+        return 20_000 if self.quick else 100_000
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """Texts of the data."""
+        found: list[Source] = cached(self.folder, "sources", lambda: sources(self.data))
+        return found
+
+    @cached_property
+    def questions(self) -> list[Question]:
+        """The questions of every part."""
+        return questions(self.data, self.sources, 200)
+
+    def index(self, plan: Plan) -> Index:
+        """The index of that plan, built when it is not there."""
+        if plan.name not in self._indexes:
+            world: World = cached(self.folder, plan.name, lambda: build(plan, self.sources))
+            index = Index(self.server, world, CLUSTERED)
+            began = time.perf_counter()
+            if index.ready():
+                note(f"{plan.name}: {plan.chunks} passages published in {time.perf_counter() - began:.0f} s")
+            self._indexes[plan.name] = index
+        return self._indexes[plan.name]
+
+    @property
+    def main(self) -> Index:
+        """20 tenants, the largest a third of all."""
+        return self.index(Plan(f"main{self.size}", self.size))
+
+    @property
+    def grown(self) -> Index:
+        """Four times the same."""
+        return self.index(Plan(f"main{4 * self.size}", 4 * self.size))
+
+    @property
+    def single(self) -> Index:
+        """One tenant, of which one principal sees all."""
+        chunks = self.size if self.quick else 384_000
+        return self.index(Plan(f"single{chunks}", chunks, tenants=1))
+
+    def encoder(self, index: Index) -> tuple[Vectors, Floats]:
+        """A vector for each question."""
+        vectors = query_vectors(index.world, len(self.questions))
+        return Vectors(self.questions, vectors, index.fingerprint), vectors
+
+    def cpu(self, name: str, figures: Figures, p50: float | None = None, p95: float | None = None) -> None:
+        """Note what searches cost."""
+        self.measures.add(f"{name}_p50", p(figures.cpu, 50), "ms CPU", p50)
+        self.measures.add(f"{name}_p95", p(figures.cpu, 95), "ms CPU", p95)
+        note(f"{name}: {figures}")
+
+
+def note(text: str) -> None:
+    """A line about the progress, apart from the table."""
+    print(text, file=sys.stderr, flush=True)
+
+
+# ------------------------------------------------------------------------- parts
+
+
+def lexical(bench: Bench) -> None:
+    """The lexical leg: equal to a reference, and what it costs."""
+    world = bench.main.world
+    who = [world.everything(), world.share("tenth"), world.share("hundredth"), world.share("thousandth")]
+    equal = legs.lexical_equals(bench.main, 0, who, bench.questions)
+    bench.measures.add("lexical_equals_reference", equal, "share", 1.0, "high")
+    with bench.main.retriever(legs.nobody(bench.main)) as retriever, legs.LexicalLeg(retriever).session() as leg:
+        name = "lexical_cpu_ms_tenant_of_a_third" if bench.quick else "lexical_cpu_ms_33000"
+        bench.cpu(name, leg.measure(world.everything(), bench.questions), 2)
+
+
+def single(bench: Bench) -> None:
+    """The lexical leg of one principal who sees very much."""
+    world = bench.single.world
+    with bench.single.retriever(legs.nobody(bench.single)) as retriever, legs.LexicalLeg(retriever).session() as leg:
+        if bench.quick:
+            bench.cpu("lexical_cpu_ms_all", leg.measure(world.everything(), bench.questions), 6)
+            return
+        bench.cpu("lexical_cpu_ms_100000", leg.measure(world.of_size(100_000), bench.questions), 6)
+        bench.cpu("lexical_cpu_ms_384000", leg.measure(world.everything(), bench.questions), 11)
+
+
+def recall(bench: Bench) -> None:
+    """The vector leg against an exact scan, on clustered random vectors."""
+    index, world = bench.main, bench.main.world
+    vectors = query_vectors(world, 200)
+    for percent, who in (
+        ("100", world.everything()), ("10", world.share("tenth")), ("1", world.share("hundredth")),
+        ("0.1", world.share("thousandth")),
+    ):  # fmt: skip
+        bench.measures.add(f"recall_at_10_{percent}", legs.recall(index, 0, who, vectors), "share", 0.95, "high")
+
+
+def search(bench: Bench) -> None:
+    """Whole searches without embedding the question."""
+    index, world = bench.main, bench.main.world
+    encoder, _ = bench.encoder(index)
+    with index.retriever(encoder) as retriever:
+        bench.cpu("search_cpu_ms", load.whole(index, retriever, [world.everything()], bench.questions), 9, 12)
+        small = [world.everything(number) for number in range(10, 20)]
+        bench.cpu("search_cpu_ms_small_tenants", load.whole(index, retriever, small, bench.questions))
+
+
+def growth(bench: Bench) -> None:
+    """The same at four times the size, for the same mixture of callers."""
+    found = []
+    for index in (bench.main, bench.grown):
+        draw = random.Random(5)
+        who = [index.world.random_principal(draw) for _ in bench.questions]
+        encoder, _ = bench.encoder(index)
+        with index.retriever(encoder) as retriever:
+            found.append(load.whole(index, retriever, who, bench.questions))
+    bench.cpu("search_cpu_ms_anybody", found[0])
+    bench.cpu("search_cpu_ms_anybody_4x", found[1])
+    bench.measures.add("growth_4x_p50", p(found[1].cpu, 50) / p(found[0].cpu, 50), "ratio", 1.5)
+
+
+def throughput(bench: Bench) -> None:
+    """Sixteen callers at once."""
+    index, world = bench.main, bench.main.world
+    encoder, _ = bench.encoder(index)
+    with index.retriever(encoder) as retriever:
+        alone = load.whole(index, retriever, [world.everything()], bench.questions)
+        many = load.throughput(index, retriever, [world.everything()], bench.questions)
+    possible = cores() * 1000 / p(alone.cpu, 50)
+    bench.measures.add("throughput_16_callers", many.per_second, "1/s")
+    bench.measures.add("throughput_share_of_possible", many.per_second / possible, "share", 0.8, "high")
+    bench.measures.add("throughput_p99_ms", many.p99_ms, "ms")
+    note(f"throughput: {many}")
+
+
+def publishing(bench: Bench) -> None:
+    """A publication of 1,000 changed passages beside the searches."""
+    index, world = bench.main, bench.main.world
+    encoder, _ = bench.encoder(index)
+    with index.retriever(encoder) as retriever:
+        beside = load.publishing(index, retriever, [world.everything()], bench.questions, 1000)
+    bench.measures.add("publishing_failed_queries", beside.failed, "queries", 0)
+    bench.measures.add("publishing_p95_over_idle", beside.busy_p95_ms / beside.idle_p95_ms, "ratio", 2.0)
+    bench.measures.add("publishing_1000_s", beside.publish_s, "s")
+    note(f"publishing: {beside}")
+
+
+def runtime(bench: Bench) -> None:
+    """Memory and import."""
+    facts = load.runtime(bench.main, bench.main.world.everything(), bench.questions[:50])
+    bench.measures.add("runtime_memory_mib", facts["resident_mib"], "MiB", 150)
+    bench.measures.add("import_cpu_s", facts["import_s"], "s", 0.5)
+    assert not facts["torch"]
+
+
+PARTS: dict[str, Callable[[Bench], None]] = {
+    "lexical": lexical,
+    "single": single,
+    "recall": recall,
+    "search": search,
+    "growth": growth,
+    "throughput": throughput,
+    "runtime": runtime,
+    "publishing": publishing,
+}
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    from retrieval.embedding.backends import available_cores
+
+    return available_cores()
+
+
+def main() -> int:
+    """Run the parts and report."""
+    arguments = parse(__doc__ or "", CORPUS, _extend)
+    with _folder(arguments.keep) as folder:
+        bench = Bench(arguments.data, folder, arguments.quick)
+        for name in arguments.parts:
+            began = time.perf_counter()
+            PARTS[name](bench)
+            note(f"{name} took {time.perf_counter() - began:.0f} s")
+        return bench.measures.finish(arguments)
+
+
+def _extend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--keep", type=Path, help="folder for indexes, which later runs use again")
+    parser.add_argument(
+        "--parts",
+        type=lambda text: text.split(","),
+        default=list(PARTS),
+        help=f"some of {','.join(PARTS)}; default: all",
+    )
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="kb-") as folder:
+        yield Path(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

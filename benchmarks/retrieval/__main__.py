@@ -75,9 +75,10 @@ class Bench:
         return self.index(Plan(f"main{self.size}", self.size))
 
     @property
-    def grown(self) -> Index:
-        """Four times the same."""
-        return self.index(Plan(f"main{4 * self.size}", 4 * self.size))
+    def pair(self) -> tuple[Index, Index]:
+        """The same at one and at four times a size."""
+        base = self.size // 4 if self.quick else self.size
+        return self.index(Plan(f"main{base}", base)), self.index(Plan(f"main{4 * base}", 4 * base))
 
     @property
     def single(self) -> Index:
@@ -151,7 +152,7 @@ def search(bench: Bench) -> None:
 def growth(bench: Bench) -> None:
     """The same at four times the size, for the same mixture of callers."""
     found = []
-    for index in (bench.main, bench.grown):
+    for index in bench.pair:
         draw = random.Random(5)
         who = [index.world.random_principal(draw) for _ in bench.questions]
         encoder, _ = bench.encoder(index)

@@ -47,7 +47,7 @@ class LexicalLeg:
         assert isinstance(space, Space)
         _, release, answers = self._retriever._enter(search, self.connection, space)
         search.score(release, answers)
-        return search._lexical.chunks[:LIMIT], search._lexical.scores[:LIMIT]
+        return search.lexical.chunks[:LIMIT], search.lexical.scores[:LIMIT]
 
     def measure(self, principal: Principal, questions: Sequence[Question]) -> Figures:
         """CPU of it for each question, after one round to warm up."""
@@ -97,6 +97,8 @@ class Reference:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Rows and scores of the best passages among the visible ones, ties in the given order of rows."""
         n = len(visible)
+        if not n:
+            return visible, np.zeros(0)
         lengths = self._lengths[visible]
         scores = np.zeros(n)
         for term in {term for alternatives in query_terms(query) for term in alternatives}:

@@ -102,8 +102,18 @@ REASONS: dict[str, Reason] = {
     ),
     "unknown_format": Reason(
         "read",
-        "Dieses Dateiformat wird nicht gelesen. Speichern Sie die Datei als Markdown, Text, WebVTT oder PDF.",
-        "This file format is not read. Save the file as Markdown, text, WebVTT or PDF.",
+        "Dieses Dateiformat wird nicht gelesen. Speichern Sie die Datei als Markdown, Text, PDF, Word oder WebVTT.",
+        "This file format is not read. Save the file as Markdown, text, PDF, Word or WebVTT.",
+    ),
+    "legacy_office": Reason(
+        "read",
+        "Dieses alte Office-Format wird nicht gelesen. Speichern Sie die Datei als .docx, .xlsx oder .pptx.",
+        "This old Office format is not read. Save the file as .docx, .xlsx or .pptx.",
+    ),
+    "archive": Reason(
+        "read",
+        "Archive werden nicht entpackt. Legen Sie die Dateien einzeln ab, die das Archiv enthält.",
+        "Archives are not unpacked. Drop the files that the archive holds, one by one.",
     ),
     "unknown_encoding": Reason(
         "read",

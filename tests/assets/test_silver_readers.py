@@ -288,8 +288,8 @@ def zip_file() -> bytes:
     [
         (b"", "a.md", "empty"),
         (b" \n\t\r\n", "a.pdf", "empty"),
-        (zip_file(), "a.docx", "unknown_format"),
-        (zip_file(), "a.md", "unknown_format"),
+        (zip_file(), "a.docx", "malformed"),
+        (zip_file(), "a.md", "archive"),
         (b"\x89PNG\r\n\x1a\n" + b"\x00" * 50, "a.txt", "unknown_format"),
         (b"\x00\x00\x00\x20ftypisom", "a.vtt", "unknown_format"),
         (b"<!DOCTYPE html><html><body>x</body></html>", "a.vtt", "unknown_format"),

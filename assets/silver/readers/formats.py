@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from assets.silver.document import Document
-from assets.silver.limits import Limits
-from assets.silver.readers import markdown, pdf, text, webvtt
+from assets.silver.limits import DEFAULT_LIMITS, Limits
+from assets.silver.readers import docx, eml, markdown, odf, pdf, pptx, rtf, text, unread, webvtt, xlsx
+from assets.silver.readers.archive import document_kind, is_zip
 
 Parts = Document | tuple[Document, ...]
 """What a reader gives: the document a file is, or the documents it holds."""
@@ -65,7 +66,27 @@ def _is_pdf(content: bytes, ending: str) -> bool:
     return head.lstrip(_WHITE).startswith(b"%PDF-") or (ending == ".pdf" and b"%PDF-" in head)
 
 
-BINARY_FORMATS: tuple[BinaryFormat, ...] = (BinaryFormat("pdf", pdf.READER, pdf.read, (".pdf",), _is_pdf),)
+def _office(name: str, reader: str, read: Callable[[bytes, Limits], Parts], endings: tuple[str, ...]) -> BinaryFormat:
+    """A format that is a ZIP archive; a damaged one goes by its ending, so that its own reader says what is wrong."""
+
+    def shows(content: bytes, ending: str) -> bool:
+        kind = document_kind(content, DEFAULT_LIMITS)
+        return kind == name or (kind is None and ending in endings and is_zip(content))
+
+    return BinaryFormat(name, reader, read, endings, shows)
+
+
+BINARY_FORMATS: tuple[BinaryFormat, ...] = (
+    BinaryFormat("pdf", pdf.READER, pdf.read, (".pdf",), _is_pdf),
+    _office("docx", docx.READER, docx.read, (".docx", ".docm", ".dotx", ".dotm")),
+    _office("pptx", pptx.READER, pptx.read, (".pptx", ".pptm", ".ppsx", ".potx")),
+    _office("xlsx", xlsx.READER, xlsx.read, (".xlsx", ".xlsm", ".xltx", ".xltm")),
+    _office("odf", odf.READER, odf.read, (".odt", ".ott", ".ods", ".ots", ".odp", ".otp")),
+    BinaryFormat("archive", unread.ARCHIVE, unread.refuse_archive, (".zip",), lambda content, _: is_zip(content)),
+    BinaryFormat("legacy", unread.LEGACY, unread.refuse_legacy, (".doc", ".xls", ".ppt"), unread.is_legacy),
+    BinaryFormat("rtf", rtf.READER, rtf.read, (".rtf",), lambda content, _: content.lstrip().startswith(b"{\\rtf")),
+    BinaryFormat("eml", eml.READER, eml.read, (".eml",), eml.shows),
+)
 """Asked in this order, before the file is taken for text."""
 
 TEXT_FORMATS: tuple[TextFormat, ...] = (
@@ -91,9 +112,6 @@ OFFICE_ENDINGS = frozenset(".pdf .doc .docx .dot .dotx .docm .odt .ppt .pptx .xl
 """Endings that promise a binary file: text under one of them was named wrongly and is read for what it is."""
 
 UNREAD_SIGNATURES = (
-    (b"PK\x03\x04", "a ZIP archive or an Office file"),
-    (b"PK\x05\x06", "an empty ZIP archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
@@ -112,7 +130,6 @@ UNREAD_SIGNATURES = (
     (b"\x1aE\xdf\xa3", "a Matroska or WebM file"),
     (b"\x7fELF", "a program"),
     (b"SQLite format 3\x00", "a database"),
-    (b"{\\rtf", "an RTF document"),
     (b"%!PS", "a PostScript file"),
 )
 """First bytes of formats that are not read; they are refused without unpacking a single byte."""

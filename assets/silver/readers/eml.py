@@ -1,0 +1,247 @@
+"""Reads e-mail (.eml): the message is a document, and so is each attachment that some reader can read."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from email import errors, policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.utils import parsedate_to_datetime
+from pathlib import PurePosixPath
+
+from assets.silver.decode import decode
+from assets.silver.document import Document
+from assets.silver.limits import Limits
+from assets.silver.metadata import Metadata
+from assets.silver.normalise import DocumentBuilder, clean_characters, one_line
+from assets.silver.readers.html_text import pieces_of
+from assets.silver.refusal import RefusedError
+
+READER = "eml/1"
+
+_SEARCHED = 16 * 1024
+_HEADER = re.compile(rb"(?:From [^\n]*\n)?[A-Za-z][A-Za-z0-9-]{1,60}:[ \t\r\n]")
+_SENDER = re.compile(rb"^(?:From|Received|Return-Path):", re.IGNORECASE | re.MULTILINE)
+_ENVELOPE = re.compile(rb"^(?:Date|Message-ID|MIME-Version|Subject|To):", re.IGNORECASE | re.MULTILINE)
+
+_SIGNATURE = re.compile(r"^-- ?$", re.MULTILINE)
+"""The line that separates a signature from the message (RFC 3676, 4.3)."""
+_REPLY = re.compile(r"^(?:\s*(?:re|aw|fwd?|wg|antw|sv)\s*(?:\[\d+\])?:\s*)+", re.IGNORECASE)
+_EMPTY_LINE = re.compile(r"\n[ \t]*\n\s*")
+_ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
+_UNREADABLE = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted"})
+_SIGNED = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"})
+
+_Broken = (LookupError, ValueError, AttributeError, TypeError, AssertionError, errors.MessageError)
+"""What the standard library raises over malformed headers and bodies."""
+
+
+def shows(content: bytes, ending: str) -> bool:
+    """Whether bytes begin with the header of a message: who sent it, and what or when."""
+    head = content[:_SEARCHED].lstrip(b"\xef\xbb\xbf\r\n")
+    if not _HEADER.match(head):
+        return False
+    block = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+    found = bool(_SENDER.search(block)), bool(_ENVELOPE.search(block))
+    return any(found) if ending == ".eml" else all(found)
+
+
+def read(content: bytes, limits: Limits) -> tuple[Document, ...]:
+    """A message and its attachments.
+
+    The subject is the title, the sender's name the author; addresses and receivers are not kept. The text of the
+    message is its plain part, else its HTML; a signature is left out. Attachments that no reader reads are noted.
+
+    Raises:
+        RefusedError: `encrypted`, `malformed`, `nested_too_deep`, `too_many_entries`.
+    """
+    try:
+        message = BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
+    except RecursionError as error:
+        raise RefusedError("nested_too_deep", "parts of the message") from error
+    except _Broken as error:
+        raise RefusedError("malformed", "the message cannot be understood") from error
+    return tuple(_read(message, limits))
+
+
+@dataclass(slots=True)
+class _Contents:
+    """The parts of a message: the one that is its text, and what is attached."""
+
+    plain: list[EmailMessage] = field(default_factory=list)
+    html: list[EmailMessage] = field(default_factory=list)
+    attached: list[EmailMessage] = field(default_factory=list)
+    pictures: int = 0
+
+
+def _read(message: EmailMessage, limits: Limits) -> Iterator[Document]:
+    if limits.nesting < 1:
+        raise RefusedError("nested_too_deep", "messages within messages")
+    try:
+        contents = _contents(message, limits)
+        body = _body(message, contents)
+    except RecursionError as error:
+        raise RefusedError("nested_too_deep", "parts of the message") from error
+    except _Broken as error:
+        raise RefusedError("malformed", "the message cannot be understood") from error
+    inner = replace(limits, nesting=limits.nesting // 4)
+    attachments: list[Document] = []
+    notes = list(body.notes)
+    names: Counter[str] = Counter()
+    for position, part in enumerate(contents.attached, start=1):
+        name = _name(part, position)
+        names[name] += 1
+        place = name if names[name] == 1 else f"{name} ({names[name]})"
+        try:
+            found = _attachment(part, name, inner)
+        except RefusedError as refused:
+            notes.append(f"attachment {position} could not be read: {refused.code}")
+            continue
+        attachments += [
+            replace(
+                document,
+                title=document.title or _title_of(name),
+                published=document.published or body.published,
+                part=place if document.part is None else f"{place}/{document.part}",
+            )
+            for document in found
+            if document.text.strip()
+        ]
+    if contents.pictures:
+        notes.append(f"{contents.pictures} pictures were left out")
+    if not body.text.strip() and not attachments and len(notes) > len(body.notes):
+        raise RefusedError("empty", "no text, and no attachment that can be read")
+    yield replace(body, notes=tuple(notes))
+    yield from attachments
+
+
+def _contents(message: EmailMessage, limits: Limits) -> _Contents:
+    found = _Contents()
+    parts = 0
+    pending: list[EmailMessage] = [message]
+    while pending:
+        part = pending.pop()
+        parts += 1
+        if parts > limits.entries:
+            raise RefusedError("too_many_entries", f"more than {limits.entries} parts")
+        kind = part.get_content_type()
+        if kind in _UNREADABLE and "signed" not in str(part.get_param("smime-type", "")):
+            raise RefusedError("encrypted", "the message is encrypted")
+        attachment = part.get_content_disposition() == "attachment"
+        if kind == "message/rfc822" or (not part.is_multipart() and (attachment or part.get_filename())):
+            if kind.startswith("image/") and not attachment:
+                found.pictures += 1
+            elif kind not in _SIGNED:
+                found.attached.append(part)
+        elif part.is_multipart():
+            pending += reversed([inner for inner in part.iter_parts() if isinstance(inner, EmailMessage)])
+        elif kind == "text/plain":
+            found.plain.append(part)
+        elif kind == "text/html":
+            found.html.append(part)
+        elif kind.startswith("image/"):
+            found.pictures += 1
+        elif kind not in _SIGNED and not kind.startswith("multipart/"):
+            found.attached.append(part)
+    return found
+
+
+def _body(message: EmailMessage, contents: _Contents) -> Document:
+    builder = DocumentBuilder()
+    plain = "\n\n".join(filter(None, (_plain(part) for part in contents.plain)))
+    if plain.strip():
+        for paragraph in _EMPTY_LINE.split(plain):
+            builder.add("paragraph", paragraph)
+    else:
+        for part in contents.html:
+            for piece in pieces_of(clean_characters(decode(_bytes(part)).text)):
+                builder.add(piece.kind, piece.text, level=piece.level)
+    notes = ("the message has defects and was read as far as possible",) if message.defects else ()
+    return _metadata(message).over(builder.build(READER, notes=notes))
+
+
+def _plain(part: EmailMessage) -> str:
+    text = _SIGNATURE.split(clean_characters(_text(part)), maxsplit=1)[0]
+    if str(part.get_param("format", "")).casefold() != "flowed":
+        return text
+    # A blank at the end of a line says that the line goes on (RFC 3676).
+    space = "" if str(part.get_param("delsp", "")).casefold() == "yes" else " "
+    return re.sub(r"(?<!^--) \n(?=[^\n>])", space, text)
+
+
+def _text(part: EmailMessage) -> str:
+    """Text of a part: in the character set it declares where that is true, else in the one it shows."""
+    content = _bytes(part)
+    charset = part.get_content_charset()
+    if charset:
+        try:
+            return content.decode(charset)
+        except (LookupError, UnicodeDecodeError, ValueError):
+            pass
+    return decode(content).text
+
+
+def _bytes(part: EmailMessage) -> bytes:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
+
+
+def _attachment(part: EmailMessage, name: str, limits: Limits) -> list[Document]:
+    from assets.silver.readers.registry import read as read_file
+
+    if part.get_content_type() == "message/rfc822":
+        inner = part.get_payload()
+        message = inner[0] if isinstance(inner, list) and inner else None
+        if not isinstance(message, EmailMessage):
+            raise RefusedError("malformed", "a forwarded message")
+        return list(_read(message, limits))
+    return list(read_file(_bytes(part), name, limits))
+
+
+def _name(part: EmailMessage, position: int) -> str:
+    """Name of an attachment without folders; the place it has where nobody named it."""
+    name = one_line(PurePosixPath((part.get_filename() or "").replace("\\", "/")).name)
+    if name:
+        return name
+    subtype = part.get_content_subtype()
+    ending = {"rfc822": ".eml", "plain": ".txt", "html": ".html", "pdf": ".pdf"}.get(subtype, "")
+    return f"attachment-{position}{ending}"
+
+
+def _title_of(name: str) -> str:
+    return one_line(PurePosixPath(name).stem.replace("_", " "))
+
+
+def _metadata(message: EmailMessage) -> Metadata:
+    return Metadata(
+        title=_ADDRESS.sub("", one_line(_REPLY.sub("", _header(message, "Subject")))).strip() or None,
+        authors=_authors(message),
+        published=_day(_header(message, "Date")),
+    )
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    try:
+        return str(message.get(name) or "")
+    except _Broken:
+        return ""
+
+
+def _authors(message: EmailMessage) -> tuple[str, ...]:
+    """Names of the senders; whoever gives no name has none, for an address is personal."""
+    try:
+        senders = message.get_all("From") or []
+        names = [address.display_name for header in senders for address in getattr(header, "addresses", ())]
+    except _Broken:
+        return ()
+    return tuple(dict.fromkeys(name for name in map(one_line, names) if name and "@" not in name))
+
+
+def _day(date: str) -> str | None:
+    try:
+        return parsedate_to_datetime(date).date().isoformat()
+    except (ValueError, TypeError, IndexError):
+        return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Column:
     Attributes:
         private: holds content or personal data. Delta keeps no statistics of it (minimum and maximum in the
             transaction log would outlive an erasure) and reports never quote its values.
+        filled: what stands there in rows written before the contract gained the column: an expression over
+            older columns of the same row. Such rows are read as if they had it.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Column:
     nullable: bool = False
     rule: Rule | None = None
     private: bool = False
+    filled: pc.Expression | None = None
 
 
 @dataclass(frozen=True)

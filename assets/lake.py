@@ -27,7 +27,7 @@ from deltalake import (
 )
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from assets.contract import DATE, PARTITION, SOURCES, Contract
+from assets.contract import DATE, PARTITION, SOURCES, Column, Contract
 from assets.delta_history import forget
 from assets.errors import LakeConflictError, LakeError, LakeSchemaError, LakeUnavailableError
 from retrieval.errors import ConfigurationError
@@ -330,17 +330,25 @@ def _rows(table: DeltaTable, contract: Contract, names: Sequence[str], condition
     order = _order(contract)
     wanted = list(dict.fromkeys([*names, *order]))
     dataset = table.to_pyarrow_dataset()
-    stored = [name for name in wanted if name in dataset.schema.names]
-    for name in wanted:
-        if name not in stored and not contract.column(name).nullable:
-            raise LakeSchemaError(
-                f"{contract.name}: the stored table has no column {name}; remove the table and build it again"
-            )
-    return _sorted(dataset.to_table(columns=stored, filter=condition), order)
+    for field in contract.schema:
+        if field.name not in dataset.schema.names:
+            if not field.nullable and contract.column(field.name).filled is None:
+                raise LakeSchemaError(
+                    f"{contract.name}: the stored table has no column {field.name}; remove the table and build it again"
+                )
+            dataset = dataset.replace_schema(dataset.schema.append(field.with_nullable(True)))
+    columns = {name: _filled(contract.column(name)) for name in wanted}
+    return _sorted(dataset.to_table(columns=columns, filter=condition), order)
+
+
+def _filled(column: Column) -> pc.Expression:
+    """The column, and in rows that are older than it what stands for it."""
+    stored = pc.field(column.name)
+    return stored if column.filled is None else pc.coalesce(stored, column.filled)
 
 
 def _select(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Exactly the schema's columns and types; a nullable column that the stored table lacks is all null."""
+    """Exactly the schema's columns and types; a nullable column that the table lacks is all null."""
     columns = [
         table.column(field.name) if field.name in table.schema.names else pa.nulls(table.num_rows, field.type)
         for field in schema
@@ -463,7 +471,7 @@ def _check_absent(table: DeltaTable, contract: Contract, rows: pa.Table) -> None
 
 
 def _evolution(table: DeltaTable, contract: Contract) -> Literal["merge"] | None:
-    """Lets a table grow the nullable columns that its contract gained."""
+    """Lets a table grow the columns that its contract gained."""
     stored = {field.name for field in table.schema().fields}
     return None if stored >= set(contract.schema.names) else "merge"
 

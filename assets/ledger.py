@@ -52,6 +52,8 @@ class Ledger:
         log: all bronze rows without their bytes.
         events: one row for each content event: partition, document_id, event, `state`, `stale` (made by code of
             another version).
+
+    `document_id` is that of bronze, which is the file's; a file has come as far as the last of its documents.
     """
 
     log: pd.DataFrame
@@ -63,8 +65,9 @@ class Ledger:
         log = _frame(lake.read(SOURCE_FILES, _LOG))
         events = log.loc[log.kind == CONTENT, [*_EVENT, "version", "path"]].copy()
         refused = _frame(lake.read(QUARANTINE, [*_EVENT, "reader", "redactor"]))
-        parsed = _frame(lake.read(DOCUMENTS, [*_EVENT, "reader", "redactor"]))
-        chunked, ready = _chunk_progress(lake, versions)
+        parsed = _frame(lake.read(DOCUMENTS, [*_EVENT, "file_id", "reader", "redactor"]))
+        chunked, ready = _file_progress(parsed, *_chunk_progress(lake, versions))
+        parsed = parsed.assign(document_id=parsed.file_id)
         state = dict.fromkeys(_keys(events), RECEIVED)
         stale: set[tuple[object, ...]] = set()
         for frame, name in ((refused, REFUSED), (parsed, PARSED)):
@@ -115,8 +118,20 @@ def partitions_in(events: pd.DataFrame) -> set[Partition]:
     return {(str(date), str(source)) for date, source in zip(events.date, events.source, strict=True)}
 
 
-def _chunk_progress(lake: Lake, versions: Versions) -> tuple[set[tuple[object, ...]], set[tuple[object, ...]]]:
-    """Content events that have chunks, and those whose chunks all have a vector of today's model."""
+_Events = set[tuple[object, ...]]
+
+
+def _file_progress(parsed: pd.DataFrame, chunked: _Events, ready: _Events) -> tuple[_Events, _Events]:
+    """Files whose documents all have chunks, and those whose documents all are ready."""
+    documents = _keys(parsed)
+    files = _keys(parsed.assign(document_id=parsed.file_id))
+    unchunked = {file for document, file in zip(documents, files, strict=True) if document not in chunked}
+    unready = {file for document, file in zip(documents, files, strict=True) if document not in ready}
+    return set(files) - unchunked, set(files) - unready
+
+
+def _chunk_progress(lake: Lake, versions: Versions) -> tuple[_Events, _Events]:
+    """Documents that have chunks, and those whose chunks all have a vector of today's model."""
     chunks = lake.read(CHUNKS, [*_EVENT, "text_sha256", "chunker"], where=pc.field("chunker") == versions.chunker)
     vectors = lake.read(
         EMBEDDINGS, ["date", "source", "text_sha256"], where=pc.field("fingerprint") == versions.fingerprint

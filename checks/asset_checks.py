@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 from dagster import AssetCheckEvaluation
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
@@ -133,7 +134,7 @@ def _accounted(stores: Stores, partition: Partition) -> Report:
     columns = ["date", "source", "document_id", "event", "path"]
     return every_file_accounted(
         stores.lake.read(SOURCE_FILES, [*columns, "kind"], partitions=[partition]),
-        stores.lake.read(DOCUMENTS, columns, partitions=[partition]),
+        stores.lake.read(DOCUMENTS, [*columns, "file_id", "part"], partitions=[partition]),
         stores.lake.read(QUARANTINE, columns, partitions=[partition]),
     )
 
@@ -195,12 +196,15 @@ def _new_rows_are_sound(stores: Stores, connection: Any, space: int) -> Iterable
     A run checks the partition it has made. A release draws on all of them, and a row that went bad meanwhile must
     not get in by the run of another one.
     """
-    new = set(new_documents(connection, space))
-    events = stores.ledger().current
-    events = events[events.index.isin(new)]
-    for (date, source), group in events.groupby(["date", "source"]):
-        partition = (str(date), str(source))
-        wanted = set(zip(group.index, group.event, strict=True))
+    ids = pa.array(sorted(new_documents(connection, space)), pa.string())
+    columns = ["date", "source", "document_id", "file_id", "event"]
+    new = stores.lake.read(DOCUMENTS, columns, where=pc.field("document_id").isin(ids)).to_pylist()
+    events = stores.ledger().current.event
+    current: dict[Partition, set[tuple[str, int]]] = {}
+    for row in new:
+        if events.get(row["file_id"]) == row["event"]:
+            current.setdefault((row["date"], row["source"]), set()).add((row["document_id"], row["event"]))
+    for partition, wanted in sorted(current.items()):
         if _checked_here(stores, partition):
             continue  # a run of this process has just made and checked it, and nobody has written since
         documents = _of_events(stores.lake.read(DOCUMENTS, partitions=[partition]), wanted)

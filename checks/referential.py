@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.bronze.contract import CONTENT, SOURCE_FILES
+from assets.bronze.files import part_id
 from assets.gold.chunk import chunk_id
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.index.contract import CANDIDATE
@@ -37,26 +38,36 @@ Key = tuple[str, int]
 
 
 def every_file_accounted(bronze_log: pa.Table, documents: pa.Table, quarantine: pa.Table) -> Report:
-    """Each content row of bronze ends in exactly one of documents and quarantine, once, and nothing else is there.
+    """Each content row of bronze ends either in documents or in quarantine, and nothing else is there.
 
     Args:
         bronze_log: document_id, event, path and kind of a partition; rows of other kinds are passed over.
-        documents, quarantine: document_id, event and path of the same partition.
+        documents: document_id, file_id, part, event and path of the same partition.
+        quarantine: document_id, event and path of the same partition.
     """
     received = _paths(bronze_log.filter(pc.equal(bronze_log.column("kind"), CONTENT)))
-    read, refused = _paths(documents), _paths(quarantine)
+    read, refused = _paths(documents, "file_id"), _paths(quarantine)
     findings = Findings(SOURCE_FILES.name, checked=sum(map(len, received.values())), scope=scope_of(bronze_log))
     for key in sorted(received.keys() | read.keys() | refused.keys()):
         row = _named(key, (received.get(key) or read.get(key) or refused[key])[0])
+        if len(refused.get(key, ())) > 1:
+            findings.add("no file is in quarantine twice", row)
         for name, rows in (("documents", read), ("quarantine", refused)):
-            if len(rows.get(key, ())) > 1:
-                findings.add(f"no file is in {name} twice", row)
             if key in rows and key not in received:
                 findings.add(f"every row of {name} comes from a content row of bronze", row)
         if key in read and key in refused:
             findings.add("no file is both in documents and in quarantine", row)
         if key not in read and key not in refused:
             findings.add("every file received is in documents or in quarantine", row)
+    seen: set[Key] = set()
+    for document in _rows(documents, "document_id", "file_id", "part", "event", "path"):
+        key = (document["document_id"], document["event"])
+        if key in seen:
+            findings.add("no document is there twice", _named(key, document["path"]))
+        seen.add(key)
+        file_id, part = document["file_id"], document["part"]
+        if key[0] != (file_id if part is None else part_id(file_id, part)):
+            findings.add("`document_id` follows from file and part", _named(key, document["path"]))
     return findings.report()
 
 
@@ -202,10 +213,10 @@ def _named_passage(key: Key, passage: Mapping[str, Any], path: str | None = None
     return row if path is None else {**row, "path": path}
 
 
-def _paths(table: pa.Table) -> dict[Key, list[str]]:
+def _paths(table: pa.Table, file_id: str = "document_id") -> dict[Key, list[str]]:
     found: dict[Key, list[str]] = defaultdict(list)
-    for row in _rows(table, "document_id", "event", "path"):
-        found[row["document_id"], row["event"]].append(row["path"])
+    for row in _rows(table, file_id, "event", "path"):
+        found[row[file_id], row["event"]].append(row["path"])
     return found
 
 

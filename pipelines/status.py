@@ -19,7 +19,7 @@ from assets.gold.contract import CHUNKS
 from assets.index.releases import serving
 from assets.index.segments import Connection
 from assets.ledger import READY, REFUSED, Ledger
-from assets.silver.contract import QUARANTINE
+from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.stores import Stores
 from retrieval.schema.migrate import space_schema
 
@@ -110,11 +110,12 @@ def read_states(stores: Stores, *, settle_s: float = 0.0) -> tuple[FileState, ..
     """
     ledger = stores.ledger()
     chunks = stores.lake.read(
-        CHUNKS, ["document_id", "event", "language"], where=pc.field("chunker") == stores.versions.chunker
+        CHUNKS, ["file_id", "event", "language"], where=pc.field("chunker") == stores.versions.chunker
     )
     refusals = stores.lake.read(QUARANTINE, ["document_id", "event", "reason", "sentence_de", "sentence_en", "detail"])
+    files = stores.lake.read(DOCUMENTS, ["document_id", "file_id"]).to_pylist()
     with stores.connect() as connection:
-        released = released_versions(connection, stores.clock())
+        released = _of_files(released_versions(connection, stores.clock()), files)
     return file_states(
         ledger,
         plan_sources(stores, settle_s=settle_s),
@@ -141,7 +142,7 @@ def file_states(
         plans: what bronze lacks, by source.
         quarantine: rows of `silver/quarantine`.
         cuts: what gold holds, by content event.
-        released: version of each document in the active release.
+        released: version of each file in the active release.
     """
     refusals = {(row["document_id"], row["event"]): row for row in quarantine}
     known = _Bronze(ledger, refusals, cuts, released, now).states()
@@ -164,6 +165,16 @@ def released_versions(connection: Connection, now: datetime) -> dict[str, int]:
         [release, release, now],
     )
     return {str(document_id): version for document_id, version in rows}
+
+
+def _of_files(released: Mapping[str, int], documents: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Version of each file that a release shows: the oldest one among its documents, which change together."""
+    versions: dict[str, int] = {}
+    for row in documents:
+        version = released.get(row["document_id"])
+        if version is not None:
+            versions[row["file_id"]] = min(version, versions.get(row["file_id"], version))
+    return versions
 
 
 def count_by(values: Iterable[str | None]) -> dict[str, int]:
@@ -295,8 +306,14 @@ def _with_duplicates(states: Sequence[FileState]) -> tuple[FileState, ...]:
 
 
 def _cuts(rows: Iterable[Mapping[str, Any]]) -> dict[Event, Cut]:
-    counts = Counter((row["document_id"], row["event"], row["language"]) for row in rows)
-    return {(document_id, event): Cut(count, language) for (document_id, event, language), count in counts.items()}
+    """What gold made of each content event; the language is the most frequent among its passages, then the first."""
+    counts: dict[Event, Counter[str]] = {}
+    for row in rows:
+        counts.setdefault((row["file_id"], row["event"]), Counter())[row["language"]] += 1
+    return {
+        event: Cut(languages.total(), min(languages, key=lambda language: (-languages[language], language)))
+        for event, languages in counts.items()
+    }
 
 
 def _expiry(received_at: datetime, ttl_days: float | None) -> datetime | None:

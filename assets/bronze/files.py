@@ -57,6 +57,14 @@ def document_id(path: str) -> str:
     return str(uuid.uuid5(DOCUMENT_NAMESPACE, path))
 
 
+def part_id(file_id: str, part: str) -> str:
+    """UUIDv5 of a part of a file (an entry of a feed, an attachment), in the namespace that the file's own id is.
+
+    A namespace of its own for each file: no name of another file can lead to the same id.
+    """
+    return str(uuid.uuid5(uuid.UUID(file_id), part))
+
+
 def media_type(path: str) -> str:
     """Media type by the ending of the name, in any case."""
     return MEDIA_TYPES.get(PurePosixPath(path).suffix.lower(), UNKNOWN_MEDIA_TYPE)

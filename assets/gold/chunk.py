@@ -147,7 +147,7 @@ def chunk_rows(
     """Rows of `gold/chunks` for documents of `silver/documents`.
 
     Args:
-        documents: needs the columns date, source, document_id, version, event, language, text and blocks.
+        documents: needs the columns date, source, document_id, file_id, version, event, language, text and blocks.
         document_prompt: what the embedding model puts before each passage.
     """
     rows = [
@@ -166,9 +166,12 @@ def chunk_rows(
     return table.sort_by([(name, "ascending") for name in ("date", "source", *CHUNKS.key)])
 
 
+_CARRIED = ("date", "source", "document_id", "file_id", "version", "event", "language")
+
+
 def _row(document: Mapping[str, object], passage: Chunk, prompt: str, chunker: str) -> dict[str, object]:
     return {
-        **{name: document[name] for name in ("date", "source", "document_id", "version", "event", "language")},
+        **{name: document[name] for name in _CARRIED},
         **{name: getattr(passage, name) for name in Chunk.__slots__},
         "text_sha256": embedded_text_hash(prompt, passage.text),
         "chunker": chunker,

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from assets.contract import PARTITION, SHA256, UUID, Between, Column, Contract, LengthBetween, Matches
+from assets.silver.contract import FILE_ID
 
 CHUNKS = Contract(
     name="gold/chunks",
@@ -11,6 +12,7 @@ CHUNKS = Contract(
     columns=(
         *PARTITION,
         Column("document_id", pa.string(), "Document the passage is from.", rule=UUID),
+        FILE_ID,
         Column("version", pa.int32(), "Version of the document.", rule=Between(1)),
         Column("event", pa.int32(), "The bronze row it goes back to.", rule=Between(1)),
         Column("chunk_id", pa.string(), "SHA-256 over document, text and occurrence number.", rule=SHA256),

@@ -42,7 +42,8 @@ def chunk_partition(stores: Stores, date: str, source: str, *, rebuild: bool = F
     if not todo:
         return kept, 0
     ids = pa.array(sorted({document_id for document_id, _ in todo}))
-    columns = [*DOCUMENTS.schema.names[:2], "document_id", "version", "event", "language", "text", "blocks"]
+    columns = [*DOCUMENTS.schema.names[:2], "document_id", "file_id", "version", "event", "language"]
+    columns += ["text", "blocks"]
     texts = stores.lake.read(DOCUMENTS, columns, partitions=partition, where=pc.field("document_id").isin(ids))
     texts = texts.filter(pa.array([event in todo for event in _events(texts)], pa.bool_()))
     encoder = stores.encoder

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from assets.bronze.contract import REMOVED
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.lake import Lake
-from assets.ledger import READY, Ledger, partitions_in
+from assets.ledger import Ledger, partitions_in
 from assets.silver.contract import DOCUMENTS
 from assets.silver.pii.span import neutral
 
@@ -83,15 +83,17 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
     partitions = partitions_in(current)
     wanted = set(zip(current.index, current.event, strict=True))
     chunks: dict[tuple[str, int], dict[str, str]] = {}
-    rows = lake.read(CHUNKS, ["document_id", "event", "chunk_id", *_CHUNK_FACTS], partitions=partitions)
+    rows = lake.read(CHUNKS, ["document_id", "file_id", "event", "chunk_id", *_CHUNK_FACTS], partitions=partitions)
     for row in _rows(rows, wanted):
         chunks.setdefault((row["document_id"], row["event"]), {})[row["chunk_id"]] = _digest(row, _CHUNK_FACTS)
     found = []
-    hidden = _without_policy(ledger)
-    rows = lake.read(DOCUMENTS, ["document_id", "event", "received_at", *_DOCUMENT_FACTS], partitions=partitions)
+    broken = _without_policy(ledger)
+    hidden = _hidden_parts(lake, ledger, broken)
+    columns = ["document_id", "file_id", "event", "received_at", *_DOCUMENT_FACTS]
+    rows = lake.read(DOCUMENTS, columns, partitions=partitions)
     for row in _rows(rows, wanted):
-        rule = access.loc[row["document_id"]]
-        if row["document_id"] in hidden:
+        rule = access.loc[row["file_id"]]
+        if row["file_id"] in broken:
             continue  # the policy broke after the text was read: access fails closed at once
         days = rule["ttl_days"]
         expires_at = row["received_at"] + timedelta(days=int(days)) if days == days and days is not None else None
@@ -122,6 +124,38 @@ def _without_policy(ledger: Ledger) -> dict[str, datetime]:
     return {str(document_id): since.to_pydatetime() for document_id, since in broken.received_at.items()}
 
 
+def _hidden_parts(lake: Lake, ledger: Ledger, broken: Mapping[str, datetime]) -> dict[str, datetime]:
+    """Documents of the files in `broken`, and parts that left a file whose access changed afterwards.
+
+    Kept releases still show such a part. No file says any more who may see it, so a change of its file's access
+    hides it rather than guess.
+    """
+    hidden = dict(broken)
+    parts = lake.read(DOCUMENTS, ["document_id", "file_id", "event"], where=pc.field("part").is_valid()).to_pylist()
+    if not parts:
+        return hidden
+    last: dict[tuple[str, str], int] = {}
+    for part in parts:
+        key = (part["document_id"], part["file_id"])
+        last[key] = max(part["event"], last.get(key, 0))
+    logs = dict(list(ledger.log.groupby("document_id", sort=False)))
+    current = ledger.current.event
+    for (document_id, file_id), event in last.items():
+        if file_id in broken:
+            hidden[document_id] = broken[file_id]
+        elif file_id in logs and current.get(file_id) != event:
+            log = logs[file_id].sort_values("event")
+            said = [_rule_of(row) for row in log[log.event >= event].to_dict("records")]
+            if any(rule != said[-1] for rule in said):
+                hidden[document_id] = log.received_at.iloc[-1].to_pydatetime()
+    return hidden
+
+
+def _rule_of(row: Mapping[Any, Any]) -> tuple[object, ...]:
+    roles = row["roles"]
+    return row["tenant"], None if roles is None else tuple(roles), row["clearance"]
+
+
 @dataclass(frozen=True)
 class Passages:
     """Texts and vectors of some chunks, in the order asked for.
@@ -143,10 +177,11 @@ def read_passages(
 
     if not wanted:
         return Passages([], np.zeros((0, dimension), np.float32))
-    events = ledger.events[ledger.events.state == READY].set_index(["document_id", "event"])
-    place = {key: (str(events.at[key, "date"]), str(events.at[key, "source"])) for key in {w[:2] for w in wanted}}
-    partitions = set(place.values())
     ids = pa.array(sorted({w[0] for w in wanted}))
+    keys = {w[:2] for w in wanted}
+    names = ["document_id", "event", "date", "source"]
+    places = lake.read(DOCUMENTS, names, where=pc.field("document_id").isin(ids)).to_pylist()
+    partitions = {(row["date"], row["source"]) for row in places if (row["document_id"], row["event"]) in keys}
     columns = ["document_id", "event", "version", "chunk_id", "text", *_CHUNK_FACTS]
     table = lake.read(CHUNKS, columns, partitions=partitions, where=pc.field("document_id").isin(ids))
     by_key = {(r["document_id"], r["event"], r["chunk_id"]): r for r in table.to_pylist()}
@@ -166,7 +201,7 @@ def read_passages(
 def _rows(table: pa.Table, wanted: set[tuple[str, int]]) -> Iterable[dict[str, Any]]:
     for batch in table.to_batches():
         for row in batch.to_pylist():
-            if (row["document_id"], row["event"]) in wanted:
+            if (row["file_id"], row["event"]) in wanted:
                 yield row
 
 

@@ -1,6 +1,10 @@
-"""`silver/documents` and `silver/quarantine`: every received file ends in exactly one of them."""
+"""`silver/documents` and `silver/quarantine`: every received file ends in exactly one of them.
+
+Most files are one document. A feed or a message holds several: each is a row with an id of its own.
+"""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.contract import DATE, PARTITION, SHA256, UUID, Between, Column, Contract, LengthBetween, Matches, OneOf
 from assets.silver.document import BLOCK_KINDS
@@ -13,6 +17,14 @@ IDENTITY = (
     Column("event", pa.int32(), "The bronze row this was made from.", rule=Between(1)),
     Column("path", pa.string(), "Path relative to the inbox.", rule=LengthBetween(1, 4096)),
     Column("sha256", pa.string(), "SHA-256 of the bytes as received.", rule=SHA256),
+)
+
+FILE_ID = Column(
+    "file_id",
+    pa.string(),
+    "The file it is from: `document_id` in bronze. The document's own id, but for parts of a file.",
+    rule=UUID,
+    filled=pc.field("document_id"),
 )
 
 BLOCK = pa.struct(
@@ -34,6 +46,14 @@ DOCUMENTS = Contract(
     key=("document_id", "event"),
     columns=(
         *IDENTITY,
+        FILE_ID,
+        Column(
+            "part",
+            pa.string(),
+            "Which part of the file it is (an entry of a feed, an attachment); null where the file is the document.",
+            nullable=True,
+            rule=LengthBetween(1, 1024),
+        ),
         Column("tenant", pa.string(), "Owner, by policy.", rule=Matches(r"[a-z0-9][a-z0-9_-]{0,62}")),
         Column("title", pa.string(), "Title, redacted.", rule=LengthBetween(1, 500), private=True),
         Column("language", pa.string(), "ISO 639-1 code.", rule=Matches(r"[a-z]{2}")),

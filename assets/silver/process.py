@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -21,6 +22,9 @@ from assets.silver.screening.policy import QUARANTINE, is_allowed
 
 SIDECAR = "sidecar"
 """Key in `defaults` under which the values of the file's own sidecar stand."""
+
+MAX_PART = 1000
+"""Characters of a part's name."""
 
 MAX_TITLE = 500
 """Characters of a title (`silver/documents`)."""
@@ -77,7 +81,22 @@ def finish(
     full = [document for document in documents if document.text.strip()]
     if not full:
         raise RefusedError("empty", reader=documents[0].reader if documents else None)
-    return tuple(_finished(document, path, defaults, key, rules or {}) for document in full)
+    return tuple(_finished(document, path, defaults, key, rules or {}) for document in _told_apart(full))
+
+
+def _told_apart(documents: Sequence[Document]) -> Iterator[Document]:
+    """The same documents with parts of bounded names, those of one name numbered from the second on."""
+    taken: set[str | None] = set()
+    for document in documents:
+        name = document.part or None
+        if name is not None and len(name) > MAX_PART:
+            name = f"{name[: MAX_PART - 70]} {hashlib.sha256(name.encode(errors='replace')).hexdigest()}"
+        part, number = name, 1
+        while part in taken:
+            number += 1
+            part = f"{name or 'part'} ({number})"
+        taken.add(part)
+        yield replace(document, part=part)
 
 
 def _finished(

@@ -50,7 +50,7 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
     stored = [] if rebuild else partition
     documents = _current(stores, stores.lake.read(DOCUMENTS, partitions=stored), received)
     quarantine = _current(stores, stores.lake.read(QUARANTINE, partitions=stored), received)
-    done = _keys(documents) | _keys(quarantine)
+    done = _keys(documents, "file_id") | _keys(quarantine)
     todo = [(key, size) for key, size in zip(_key_list(log), log["size"].to_pylist(), strict=True) if key not in done]
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
@@ -96,17 +96,17 @@ def _content_rows(stores: Stores, partition: list[tuple[str, str]], keys: set[Ke
 
 
 def _current(stores: Stores, table: pa.Table, received: set[Key]) -> pa.Table:
-    """The rows that today's code would make again as they are."""
+    """The rows of files that today's code would make again as they are; a file keeps all of its rows or none."""
     readers = stores.versions.readers or frozenset()
-    keep = [
-        (document_id, event) in received
-        and (reader is None or reader in readers)
-        and (redactor is None or redactor == REDACTOR)
-        for document_id, event, reader, redactor in zip(
-            *(table.column(name).to_pylist() for name in ("document_id", "event", "reader", "redactor")), strict=True
+    keys = _key_list(table, "file_id" if "file_id" in table.schema.names else "document_id")
+    stale = {
+        key
+        for key, reader, redactor in zip(
+            keys, table.column("reader").to_pylist(), table.column("redactor").to_pylist(), strict=True
         )
-    ]
-    return table.filter(pa.array(keep, pa.bool_()))
+        if (reader is not None and reader not in readers) or (redactor is not None and redactor != REDACTOR)
+    }
+    return table.filter(pa.array([key in received and key not in stale for key in keys], pa.bool_()))
 
 
 def _batches(todo: Sequence[tuple[Key, int]]) -> Iterator[set[Key]]:
@@ -122,9 +122,9 @@ def _batches(todo: Sequence[tuple[Key, int]]) -> Iterator[set[Key]]:
         yield batch
 
 
-def _key_list(table: pa.Table) -> list[Key]:
-    return list(zip(table.column("document_id").to_pylist(), table.column("event").to_pylist(), strict=True))
+def _key_list(table: pa.Table, file_id: str = "document_id") -> list[Key]:
+    return list(zip(table.column(file_id).to_pylist(), table.column("event").to_pylist(), strict=True))
 
 
-def _keys(table: pa.Table) -> set[Key]:
-    return set(_key_list(table))
+def _keys(table: pa.Table, file_id: str = "document_id") -> set[Key]:
+    return set(_key_list(table, file_id))

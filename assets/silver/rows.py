@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from assets.bronze.files import part_id
 from assets.silver.contract import DOCUMENTS, IDENTITY
 from assets.silver.redact import REDACTOR, Redacted
 from assets.silver.refusal import RefusedError
@@ -23,7 +24,11 @@ def document_row(bronze: Mapping[str, Any], redacted: Redacted) -> dict[str, Any
         redacted: what `assets.silver.process.process` made of its bytes.
     """
     document = redacted.document
+    file_id = bronze["document_id"]
     row = {name: bronze[name] for name in (*_CARRIED, "tenant", "received_at")} | {
+        "document_id": file_id if document.part is None else part_id(file_id, document.part),
+        "file_id": file_id,
+        "part": document.part,
         "title": document.title,
         "language": document.language,
         "authors": list(document.authors),

@@ -411,6 +411,7 @@ def silver_row(name: str, parts: Sequence[Part]) -> dict[str, object]:
         "date": "2026-03-01",
         "source": "blog",
         "document_id": name,
+        "file_id": name,
         "version": 2,
         "event": 3,
         "language": "de",
@@ -421,7 +422,7 @@ def silver_row(name: str, parts: Sequence[Part]) -> dict[str, object]:
 
 
 def test_rows_keep_to_the_contract_and_to_their_order() -> None:
-    columns = ["date", "source", "document_id", "version", "event", "language", "text", "blocks"]
+    columns = ["date", "source", "document_id", "file_id", "version", "event", "language", "text", "blocks"]
     schema = pa.schema([DOCUMENTS.schema.field(name) for name in columns])
     rows = [{k: v for k, v in silver_row(n, paragraphs(500, 20)).items() if k in columns} for n in ("b", "a")]
 

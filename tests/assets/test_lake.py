@@ -297,6 +297,38 @@ def test_a_column_that_the_contract_gained_is_null_in_old_rows(lake: Lake) -> No
     assert lake.read(wider).column("mood").to_pylist() == [None, None, None, "gut", "besser"]
 
 
+def test_old_rows_read_as_if_they_had_the_column_that_the_contract_fills(lake: Lake) -> None:
+    lake.replace(NOTES, DAY, "blog", notes(2))
+    grown = Contract(
+        NOTES.name,
+        NOTES.doc,
+        (
+            *NOTES.columns,
+            Column("of", pa.string(), "Whose it is.", filled=pc.field("id")),
+            Column("mood", pa.string(), "Mood.", nullable=True),
+        ),
+        NOTES.key,
+    )
+
+    assert lake.read(grown, ["of", "mood"]).to_pylist() == [
+        {"of": "n00000", "mood": None},
+        {"of": "n00001", "mood": None},
+    ]
+    assert lake.read(grown, ["id"], where=pc.field("mood").is_valid()).num_rows == 0
+    old = lake.read(grown)
+    assert not lake.replace(grown, DAY, "blog", old)
+    new = notes(2, date=NEXT_DAY, prefix="m").append_column("of", pa.array(["x", "y"]))
+    new = new.append_column("mood", pa.array(["gut", None]))
+
+    lake.replace(grown, NEXT_DAY, "blog", new)
+
+    assert lake.read(grown, ["of"]).column("of").to_pylist() == ["n00000", "n00001", "x", "y"]
+    assert lake.read(grown, ["id"], where=pc.field("mood").is_valid()).column("id").to_pylist() == ["m00000"]
+    lake.replace(grown, DAY, "blog", old.slice(1))
+    lake.append(grown, old.slice(0, 1))
+    assert lake.read(grown, ["of"]).column("of").to_pylist() == ["n00000", "n00001", "x", "y"]
+
+
 def test_a_stored_table_without_a_required_column_is_refused(lake: Lake) -> None:
     lake.replace(NOTES, DAY, "blog", notes(3))
     wider = Contract(NOTES.name, NOTES.doc, (*NOTES.columns, Column("mood", pa.string(), "New.")), NOTES.key)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from assets.bronze.files import part_id
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.silver.document import Document
-from assets.silver.process import MAX_TITLE, process
+from assets.silver.document import Block, Document
+from assets.silver.process import MAX_TITLE, finish, process
 from assets.silver.redact import Redacted
 from assets.silver.refusal import REASONS, RefusedError
 from assets.silver.rows import document_row, quarantine_row
 from tests.assets.test_silver_normalise import assert_sound
 
 KEY = b"a key for tests only"
+PLAIN = Document("Text.", (Block("paragraph", 0, 5),), "text/1")
 CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus"
 
 BRONZE: dict[str, Any] = {
@@ -58,6 +61,36 @@ def test_the_sidecar_wins_over_the_file_and_the_file_over_its_folder() -> None:
     assert found.tags == ("Ordner",)
     assert found.language == "en"
     assert found.published == "2025-05-05"
+
+
+def test_parts_of_a_file_have_names_of_their_own() -> None:
+    parts = [None, "a", "a", "a (2)", None, "x" * 5000, "x" * 5001]
+    documents = [replace(PLAIN, part=part) for part in parts]
+
+    made = [redacted.document.part for redacted in finish(documents, path="blog/a.xml", defaults={}, key=KEY)]
+
+    assert made[:5] == [None, "a", "a (2)", "a (2) (2)", "part (2)"]
+    assert len(set(made)) == len(parts)
+    assert all(len(part or "") <= 1024 for part in made)
+
+
+def test_a_part_without_text_is_left_out_and_a_file_of_nothing_else_refused() -> None:
+    empty = replace(PLAIN, text=" ", blocks=(), part="b")
+
+    assert len(finish([PLAIN, empty], path="blog/a.xml", defaults={}, key=KEY)) == 1
+    with pytest.raises(RefusedError, match="no text"):
+        finish([empty], path="blog/a.xml", defaults={}, key=KEY)
+
+
+def test_rows_of_parts_belong_to_their_file() -> None:
+    parts = finish([PLAIN, replace(PLAIN, part="b")], path="blog/a.xml", defaults={}, key=KEY)
+
+    rows = [document_row(BRONZE, part) for part in parts]
+
+    assert [row["file_id"] for row in rows] == [BRONZE["document_id"]] * 2
+    assert rows[0]["document_id"] == BRONZE["document_id"] != rows[1]["document_id"]
+    assert rows[1]["document_id"] == part_id(BRONZE["document_id"], "b")
+    pa.Table.from_pylist(rows, DOCUMENTS.schema).validate(full=True)
 
 
 def test_a_title_is_derived_where_none_is_given() -> None:

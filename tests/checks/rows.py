@@ -86,6 +86,8 @@ def _bronze(number: int) -> dict[str, Any]:
 def _document(number: int) -> dict[str, Any]:
     block = {"kind": "paragraph", "start": 0, "end": len(SECRET), "speaker": SECRET}
     return _identity(number) | {
+        "file_id": identity(number),
+        "part": None,
         "tenant": "acme",
         "title": SECRET,
         "language": "de",
@@ -119,6 +121,7 @@ def _chunk(number: int) -> dict[str, Any]:
         "date": DATE,
         "source": SOURCE,
         "document_id": identity(number),
+        "file_id": identity(number),
         "version": 1,
         "event": 1,
         "chunk_id": sha(number),

@@ -66,7 +66,7 @@ def test_files_in_exactly_one_place_pass_and_other_kinds_need_none() -> None:
     [
         ([1], [], "every file received is in documents or in quarantine", 2),
         ([1, 2], [2], "no file is both in documents and in quarantine", 2),
-        ([1, 2, 2], [], "no file is in documents twice", 2),
+        ([1, 2, 2], [], "no document is there twice", 2),
         ([1], [2, 2], "no file is in quarantine twice", 2),
         ([1, 2, 3], [], "every row of documents comes from a content row of bronze", 3),
         ([1], [2, 3], "every row of quarantine comes from a content row of bronze", 3),

@@ -26,6 +26,8 @@ class Filters:
         source: source folder (`blog`, `podcast`, `document`), or several of them.
         language: ISO 639-1 code, or several of them.
         tags: tags that a document must all have.
+        flagged: False leaves out passages that the screener marked, True keeps those alone; None: both, each
+            hit says so in `flags`.
         since: earliest day of publication, a date or `YYYY-MM-DD`; where a document names no day, the day it
             was received counts.
 
@@ -37,10 +39,13 @@ class Filters:
     language: str | Iterable[str] | None = None
     tags: str | Iterable[str] | None = None
     since: dt.date | str | None = None
+    flagged: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("source", "language", "tags"):
             object.__setattr__(self, name, _names(name, getattr(self, name)))
+        if self.flagged is not None and not isinstance(self.flagged, bool):
+            raise InvalidQueryError("Filters.flagged must be True, False or None")
         if isinstance(self.since, str):
             try:
                 object.__setattr__(self, "since", dt.date.fromisoformat(self.since))
@@ -53,7 +58,13 @@ class Filters:
 
     def parameters(self) -> dict[str, object]:
         """Values for the statement, None where nothing is asked for."""
-        return {"source": self.source, "language": self.language, "tags": self.tags, "since": self.since}
+        return {
+            "source": self.source,
+            "language": self.language,
+            "tags": self.tags,
+            "since": self.since,
+            "flagged": self.flagged,
+        }
 
     def __bool__(self) -> bool:
         return any(value is not None for value in self.parameters().values())
@@ -126,6 +137,8 @@ class Hit:
         similarity: cosine of query and passage; None in a degraded result.
         chunk_id: stable id of the passage; document_id: stable id of the document.
         version: version of the document in this release.
+        flags: kinds of instructions to a model that the screener found in the passage or hidden in its document,
+            such as `override`; whoever builds a prompt from it should leave it out or take care.
         expires_at: when the passage stops being served; None: never.
     """
 
@@ -143,6 +156,7 @@ class Hit:
     tags: tuple[str, ...]
     valid_from: dt.datetime
     expires_at: dt.datetime | None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

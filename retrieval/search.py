@@ -226,7 +226,7 @@ def _hit(row: Sequence[Any]) -> Hit:
     (
         text, score, lexical_rank, vector_rank, similarity,
         title, path, heading, page, speaker, start_s, end_s, url, published, version,
-        chunk_id, document_id, source, language, tags, valid_from, expires_at,
+        chunk_id, document_id, source, language, tags, valid_from, expires_at, flags,
     ) = row  # fmt: skip
     return Hit(
         text=text,
@@ -243,4 +243,5 @@ def _hit(row: Sequence[Any]) -> Hit:
         tags=tuple(tags),
         valid_from=valid_from,
         expires_at=expires_at,
+        flags=tuple(flags),
     )

@@ -43,6 +43,7 @@ where (%(source)s::text[] is null or d.source = any (%(source)s))
   and (%(language)s::text[] is null or d.language = any (%(language)s))
   and (%(tags)s::text[] is null or d.tags @> %(tags)s)
   and (%(since)s::date is null or coalesce(d.published, (d.valid_from at time zone 'UTC')::date) >= %(since)s)
+  and (%(flagged)s::bool is null or (cardinality(c.flags) > 0) = %(flagged)s)
 """
 
 # The vector leg in its variants. `+ 0` keeps the exact ones off the HNSW index.
@@ -93,7 +94,7 @@ hit as (
     select f.score, f.lexical_rank, f.vector_rank, 1 - f.distance as similarity, p.*, d.*
     from fused f
     cross join lateral (
-        select chunk, document, chunk_id, text, heading, page, speaker, start_s, end_s, valid_from, expires_at
+        select chunk, document, chunk_id, text, heading, page, speaker, start_s, end_s, valid_from, expires_at, flags
         from {s}.chunk where chunk = f.chunk offset 0) p
     cross join lateral (
         select document_id, version, source, path, title, language, tags, published, url
@@ -102,7 +103,7 @@ hit as (
 logged as ({logged})
 select text, score, lexical_rank, vector_rank, similarity,
        title, path, heading, page, speaker, start_s, end_s, url, published, version,
-       chunk_id, document_id, source, language, tags, valid_from, expires_at
+       chunk_id, document_id, source, language, tags, valid_from, expires_at, flags
 from hit order by score desc, chunk
 """
 

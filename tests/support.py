@@ -95,6 +95,7 @@ class GoldDocument:
     language: str = "en"
     source: str = "blog"
     tags: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     published: str | None = None
     expires_at: datetime | None = None
     valid_from: datetime = NOW
@@ -134,7 +135,8 @@ class Gold:
                     "chunk_id": key,
                 }
                 self.rows[document.document_id, document.event, key] = facts
-                chunks[key] = hashlib.sha256(repr(sorted(facts.items(), key=str)[:-1]).encode()).hexdigest()[:32]
+                told = repr((sorted(facts.items(), key=str)[:-1], document.flags))
+                chunks[key] = hashlib.sha256(told.encode()).hexdigest()[:32]
             facts = {
                 "version": document.event,
                 "source": document.source,
@@ -155,6 +157,7 @@ class Gold:
                 expires_at=document.expires_at,
                 facts=facts,
                 chunks=chunks,
+                flags=dict.fromkeys(chunks, document.flags) if document.flags else {},
             )
         self.desired = Desired(found, 0)
 

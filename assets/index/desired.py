@@ -48,6 +48,7 @@ class DesiredDocument:
         event: the bronze row behind it.
         digest: hash of everything below that a reader sees; access and times are compared by themselves.
         chunks: chunk id → digest of the passage's facts (its place included), in order of the document.
+        flags: chunk id → kinds of findings that mark it; passages without any are left out.
     """
 
     document_id: str
@@ -58,6 +59,7 @@ class DesiredDocument:
     expires_at: datetime | None
     facts: dict[str, Any]
     chunks: dict[str, str]
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ every search scans exactly. A first load is far cheaper as COPY and CREATE INDEX
 CHUNK_COLUMNS = (
     "tenant", "chunk", "document", "chunk_id", "digest", "version", "ordinal", "text", "text_sha256", "heading",
     "page", "speaker", "start_s", "end_s", "char_start", "char_end", "length", "acl_id", "valid_from", "expires_at",
-    "added_in", "embedding",
+    "flags", "added_in", "embedding",
 )  # fmt: skip
 
 Load = Callable[[Sequence[tuple[str, int, str]]], Passages]
@@ -422,6 +422,7 @@ class _Publisher:
                     "acl_id": acl,
                     "valid_from": document.valid_from,
                     "expires_at": document.expires_at,
+                    "flags": list(document.flags.get(chunk_id, ())),
                     "added_in": release,
                     "embedding": HalfVector(vector),
                 }

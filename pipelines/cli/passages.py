@@ -29,6 +29,7 @@ def passages_table(hits: Iterable[Hit], query: str, *, size: int = 300) -> Table
             "\n",
             (plain(hit.citation.path), "dim"),
             "\n",
+            *([(f"marked by the screener: {', '.join(hit.flags)}\n", "yellow")] if hit.flags else []),
             excerpt(hit.text, query, size=size),
             "\n",
         )

@@ -43,6 +43,9 @@ def search(
     since: Annotated[
         str | None, typer.Option("--since", metavar="DATE", help="Only published on this day (YYYY-MM-DD) or later.")
     ] = None,
+    unflagged: Annotated[
+        bool, typer.Option("--unflagged", help="Leave out passages that hold instructions to a model.")
+    ] = False,
     release: Annotated[
         int | None, typer.Option("--release", metavar="N", help="A kept release to read instead of the active one.")
     ] = None,
@@ -55,7 +58,7 @@ def search(
     from retrieval import Filters, Principal, Retriever, Settings
 
     principal = Principal(user=user, tenant=tenant, roles=role or (), clearance=cast("Clearance", clearance))
-    filters = Filters(source=source, language=language, tags=tag, since=since)
+    filters = Filters(source=source, language=language, tags=tag, since=since, flagged=False if unflagged else None)
     with Retriever.connect(settings=Settings.load(home=home)) as retriever:
         result = retriever.search(query, principal=principal, k=k, filters=filters, release=release)
 

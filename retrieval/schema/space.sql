@@ -50,6 +50,7 @@ create table {schema}.chunk (
     added_in    int not null,
     removed_in  int not null default 2147483647,
     embedding   {vector}halfvec({dimension}) not null,
+    flags       text[] not null default '{}',
     primary key (tenant, chunk)
 ) partition by list (tenant)
 ;;

@@ -1,0 +1,115 @@
+"""A server that is frozen, stopped, restarted and slow, under load: nothing hangs, nothing lies, all comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from retrieval import AsyncRetriever, Retriever, Unavailable
+from tests.retrieval.failure import Load, Victim, victim
+from tests.support import GoldDocument, WordsEncoder, asker, everyone
+
+ADA = asker()
+SLACK_S = 0.7
+"""What two busy cores may add to a limit."""
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Victim]:
+    with victim([GoldDocument("fox", everyone(), ["the quick brown fox", "a lazy dog"])]) as one:
+        yield one
+
+
+@pytest.fixture
+def retriever(served: Victim) -> Iterator[Retriever]:
+    with Retriever.connect(settings=served.settings(), encoder=WordsEncoder()) as retriever:
+        yield retriever
+
+
+def ask(retriever: Retriever) -> Load:
+    return Load(lambda: retriever.search("fox", principal=ADA))
+
+
+def recovered(retriever: Retriever) -> bool:
+    return retriever._breaker.state == "closed" and retriever._gate._free == retriever.settings.pool_size
+
+
+@pytest.mark.parametrize("way", ["frozen", "stopped", "slow"])
+def test_under_load_nothing_hangs_and_all_comes_back(served: Victim, retriever: Retriever, way: str) -> None:
+    with ask(retriever).running() as load:
+        load.wait_for("hits", 20)
+        with getattr(served, way)():
+            load.wait_for("UnavailableError", 200)
+            assert retriever._breaker.state != "closed"
+            refused = [took for _, took, what in load.ends if what == "UnavailableError"]
+            assert statistics.median(refused) < 0.1, "most are refused at once"
+        assert load.wait_for("hits", 20) < 8
+    assert set(load.counts()) == {"hits", "UnavailableError"}
+    assert load.longest_s() < retriever.settings.search_timeout_ms / 1000 + SLACK_S
+    assert recovered(retriever)
+
+
+def test_a_restart_under_load(served: Victim, retriever: Retriever) -> None:
+    with ask(retriever).running() as load:
+        load.wait_for("hits", 50)
+        served.kill()
+        load.wait_for("hits", 50)
+    assert set(load.counts()) <= {"hits", "UnavailableError"}
+    assert load.longest_s() < retriever.settings.search_timeout_ms / 1000 + SLACK_S
+    assert recovered(retriever)
+
+
+def test_a_frozen_embedded_server_of_ones_own(served: Victim) -> None:
+    """Here the library tries to start it again, and must not wait for that either."""
+    settings = served.settings(search_timeout_ms=1000).model_copy(update={"dsn": None})
+    with Retriever.connect(settings=settings, encoder=WordsEncoder()) as retriever:
+        with ask(retriever).running() as load:
+            load.wait_for("hits", 20)
+            with served.frozen():
+                load.wait_for("UnavailableError", 50)
+            load.wait_for("hits", 20)
+        assert load.longest_s() < 1 + SLACK_S
+
+
+def test_a_server_that_was_stopped_is_started_again_by_a_search(served: Victim) -> None:
+    settings = served.settings(search_timeout_ms=20_000).model_copy(update={"dsn": None})
+    with Retriever.connect(settings=settings, encoder=WordsEncoder()) as retriever:
+        assert retriever.search("fox", principal=ADA)
+        assert served.server.stop()
+        assert retriever.search("fox", principal=ADA)
+
+
+def test_tasks_are_given_up_in_time_as_well(served: Victim) -> None:
+    async def drill() -> None:
+        settings = served.settings()
+        async with await AsyncRetriever.connect(settings=settings, encoder=WordsEncoder()) as retriever:
+
+            async def one() -> tuple[float, bool]:
+                began = time.monotonic()
+                try:
+                    await retriever.search("fox", principal=ADA)
+                except Unavailable:
+                    return time.monotonic() - began, False
+                return time.monotonic() - began, True
+
+            ends = await asyncio.gather(*(one() for _ in range(16)))
+            assert all(ok for _, ok in ends)
+            for way in (served.frozen, served.stopped):
+                with way():
+                    ends = await asyncio.gather(*(one() for _ in range(16)))
+                    assert not any(ok for _, ok in ends)
+                    assert max(seconds for seconds, _ in ends) < settings.search_timeout_ms / 1000 + SLACK_S
+                    ends = await asyncio.gather(one(), one())
+                    assert min(seconds for seconds, _ in ends) < 0.1, "at most one of two is the probe"
+                for _ in range(400):
+                    if (await one())[1]:
+                        break
+                    await asyncio.sleep(0.02)
+                assert (await one())[1]
+                assert retriever._gate._free == settings.pool_size
+
+    asyncio.run(drill())

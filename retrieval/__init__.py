@@ -42,10 +42,12 @@ Unavailable = UnavailableError
 if TYPE_CHECKING:
     from retrieval.aio import AsyncRetriever
     from retrieval.retriever import Retriever
+    from retrieval.token import ClaimNames, TokenVerifier
 
 __all__ = [
     "AsyncRetriever",
     "Citation",
+    "ClaimNames",
     "Clearance",
     "ConfigurationError",
     "Filters",
@@ -66,6 +68,7 @@ __all__ = [
     "SchemaError",
     "SearchResult",
     "Settings",
+    "TokenVerifier",
     "TransientError",
     "Unavailable",
     "UnavailableError",
@@ -73,11 +76,16 @@ __all__ = [
     "UnsafeRoleError",
 ]
 
-_LATE = {"AsyncRetriever": "retrieval.aio", "Retriever": "retrieval.retriever"}
+_LATE = {
+    "AsyncRetriever": "retrieval.aio",
+    "ClaimNames": "retrieval.token",
+    "Retriever": "retrieval.retriever",
+    "TokenVerifier": "retrieval.token",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the retrievers, and with them driver and numpy, when they are first asked for."""
+    """Import the retrievers, and with them driver and numpy, when they are first asked for; likewise tokens."""
     if name in _LATE:
         return getattr(importlib.import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from retrieval.errors import InvalidPrincipalError
+
+if TYPE_CHECKING:
+    from retrieval.token import TokenVerifier
 
 Clearance = Literal["public", "internal", "confidential", "restricted"]
 CLEARANCES: tuple[str, ...] = get_args(Clearance)
@@ -55,6 +58,15 @@ class Principal:
         if self.clearance not in CLEARANCES:
             raise InvalidPrincipalError(f"Principal.clearance is none of {', '.join(CLEARANCES)}")
         object.__setattr__(self, "roles", frozenset(roles) | {EVERYONE})
+
+    @classmethod
+    def from_jwt(cls, token: str, verifier: TokenVerifier) -> Principal:
+        """The principal that a signed token proves; see `TokenVerifier`.
+
+        Raises:
+            InvalidTokenError: it proves nobody.
+        """
+        return verifier.principal(token)
 
 
 def well_formed(text: str) -> bool:

@@ -58,6 +58,19 @@ class Settings(BaseSettings):
     breaker_pause_s: float = Field(
         1.0, gt=0, le=30, description="Seconds until it is tried again; doubles with each try that fails."
     )
+    jwt_issuer: str | None = Field(None, description="Issuer of tokens, exactly as in `iss`.")
+    jwt_audience: str | None = Field(None, description="Audience of tokens, exactly as in `aud`.")
+    jwt_key_file: Path | None = Field(None, description="Public keys of the issuer, PEM or JWKS.")
+    jwt_secret: SecretStr | None = Field(None, description="Shared secret instead of a key, at least 32 bytes.")
+    jwt_algorithms: list[str] | None = Field(
+        None, description="Signature algorithms that are allowed, as a JSON list; unset: RS256, or HS256 for a secret."
+    )
+    jwt_leeway_s: float = Field(0.0, ge=0, le=300, description="Seconds by which the issuer's clock may differ.")
+    jwt_max_age_s: float | None = Field(None, gt=0, description="Longest time since a token was issued, in seconds.")
+    jwt_user_claim: str = Field("sub", min_length=1, description="Claim of the user; a dot leads into a nested one.")
+    jwt_tenant_claim: str = Field("tenant", min_length=1, description="Claim of the tenant.")
+    jwt_roles_claim: str = Field("roles", min_length=1, description="Claim of the roles, a list.")
+    jwt_clearance_claim: str = Field("clearance", description="Claim of the clearance; empty: everyone is public.")
     query_max_chars: int = Field(8000, ge=1, description="Longest query that is accepted, in characters.")
     k_max: int = Field(200, ge=1, le=1000, description="Most passages one search may ask for.")
 

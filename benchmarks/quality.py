@@ -94,7 +94,7 @@ def tasks(sets: Sequence[RetrievalSet]) -> Iterable[Task]:
 
 
 def stage(sets: Sequence[RetrievalSet], inbox: Path) -> None:
-    """Write the documents as text files, the title as first line unless the text begins with it."""
+    """Write the documents as text files, the title as first line unless the text begins with it, and in a sidecar."""
     if inbox.exists():
         shutil.rmtree(inbox)
     for one in sets:
@@ -108,6 +108,9 @@ def stage(sets: Sequence[RetrievalSet], inbox: Path) -> None:
             text = f"{document.title}\n\n{document.text}" if titled else document.text
             # a document without any text is refused, as it should be, and then never found
             file.write_text(text + "\n", encoding="utf-8")
+            if document.title:
+                sidecar = file.with_name(f"{file.name}.yaml")
+                sidecar.write_text(json.dumps({"title": document.title}) + "\n", encoding="utf-8")
 
 
 def tenant(one: RetrievalSet) -> str:

@@ -13,7 +13,7 @@ from psycopg import sql
 from assets.index.contract import CANDIDATE
 from assets.index.segments import FOREVER
 from checks.referential import LexicalSample
-from retrieval.analysis import passage_terms
+from retrieval.analysis import context, passage_terms
 from retrieval.principal import CLEARANCES
 from retrieval.schema.migrate import space_schema
 
@@ -50,7 +50,7 @@ group by 1, 2, 3 order by max(c.added_in) desc, count(*), 1, 3
 """)
 
 _PASSAGES = sql.SQL("""
-select c.chunk, c.text, d.language
+select c.chunk, c.text, d.language, d.title, c.heading
 from {schema}.chunk c join {schema}.document d
     on d.tenant = c.tenant and d.document = c.document and d.removed_in = %(forever)s
 where c.tenant = %(tenant)s and c.acl_id = %(acl)s and c.removed_in = %(forever)s
@@ -134,7 +134,10 @@ def _sample(connection: Connection, space: int, tenant: int, name: str, acl: int
     def fetch(statement: sql.SQL, **parameters: Any) -> list[tuple[Any, ...]]:
         return _execute(connection, statement, space, tenant=tenant, acl=acl, **parameters).fetchall()
 
-    passages = {chunk: passage_terms(text, language) for chunk, text, language in fetch(_PASSAGES)}
+    passages = {
+        chunk: passage_terms(text, language, context(title, heading))
+        for chunk, text, language, title, heading in fetch(_PASSAGES)
+    }
     terms = _spread(passages.values())
     ((chunks, length),) = fetch(_STATISTICS)
     masked = fetch(_MASKED)

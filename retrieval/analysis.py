@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
-ANALYZER = "fold-split-stem/1"
+ANALYZER = "fold-split-stem/2"
 """Version of everything below; postings made with another one are never mixed with these."""
 
 LANGUAGES = {"de": "german", "en": "english"}
@@ -20,9 +20,11 @@ LANGUAGES = {"de": "german", "en": "english"}
 TERM_MAX = 64
 """Longest term in characters: beyond it is no word but noise, e.g. an encoded payload."""
 
-_WORD = re.compile(r"[^\W_]+(?:[-._/][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:(?:[-._/]|(?<=\d),(?=\d))[^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
 _DIGIT = re.compile(r"\d")
+_MIXED = re.compile(r"(\d+)([^\W\d_]+)|([^\W\d_]+)(\d+)")
+_POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s\b")
 
 STOP_WORDS = frozenset(
     # function words of German
@@ -62,25 +64,46 @@ def _strip_marks(word: str) -> str:
 def words(text: str) -> Iterator[str]:
     """Case-folded words in order, stop words left out.
 
-    Words joined by `-`, `.`, `_` or `/` give their parts, and where a digit is among them the joined form too
-    (`WP-300X` gives `wp`, `300x` and `wp300x`), so that product codes are found however they are spelt.
+    Words joined by `-`, `.`, `_` or `/`, and numbers joined by `,`, give their parts, and where a digit is among
+    them the joined form too (`WP-300X` gives `wp`, `300x` and `wp300x`, `4,200` gives `4`, `200` and `4200`). A
+    number and letters in one word are there for themselves as well (`5kW` gives `5kw`, `5` and `kw`). So product
+    codes, numbers and quantities are found however they are spelt.
     """
-    for match in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold()):
+    folded = _POSSESSIVE.sub("", unicodedata.normalize("NFKC", text).casefold())
+    for match in _WORD.finditer(folded):
         word = match.group()
         parts = _PART.findall(word)
         for part in parts:
-            if part not in STOP_WORDS and len(part) <= TERM_MAX:
-                yield part
+            if part in STOP_WORDS or len(part) > TERM_MAX:
+                continue
+            yield part
+            if mixed := _MIXED.fullmatch(part):
+                yield from (run for run in mixed.groups() if run)
         if len(parts) > 1 and _DIGIT.search(word):
             joined = "".join(parts)
             if len(joined) <= TERM_MAX:
                 yield joined
 
 
-def passage_terms(text: str, language: str) -> list[str]:
-    """Terms of a passage in order, stemmed in its language (ISO 639-1)."""
+def passage_terms(text: str, language: str, context: str = "") -> list[str]:
+    """Terms of a passage in order, stemmed in its language (ISO 639-1).
+
+    Args:
+        context: title of the document and headings above the passage. Those of its terms that the passage lacks
+            follow once each: a passage is found by what its document is about, and repeating what it says itself
+            makes it no longer.
+    """
     stem = _stemmer(language)
-    return [stem(word) for word in words(text)]
+    terms = [stem(word) for word in words(text)]
+    if context:
+        held = set(terms)
+        terms += [term for term in dict.fromkeys(map(stem, words(context))) if term not in held]
+    return terms
+
+
+def context(title: str, heading: str | None) -> str:
+    """What a passage is indexed under besides its own words."""
+    return f"{title}\n{heading}" if heading else title
 
 
 def query_terms(text: str) -> list[tuple[str, ...]]:

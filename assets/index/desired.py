@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _CHUNK_FACTS = (
     "ordinal", "text_sha256", "heading", "page", "speaker", "start_s", "end_s", "char_start", "char_end", "language",
 )  # fmt: skip
+"""Facts of a passage; its digest also covers the document's title, under whose words it is indexed."""
+
 _DOCUMENT_FACTS = (
     "version", "source", "path", "title", "language", "authors", "tags", "published", "url",
 )  # fmt: skip
@@ -84,16 +86,19 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
     access = ledger.latest
     partitions = partitions_in(current)
     wanted = set(zip(current.index, current.event, strict=True))
+    columns = ["document_id", "file_id", "event", "received_at", *_DOCUMENT_FACTS]
+    rows = lake.read(DOCUMENTS, columns, partitions=partitions)
+    documents = {(row["document_id"], row["event"]): row for row in _rows(rows, wanted)}
     chunks: dict[tuple[str, int], dict[str, str]] = {}
     rows = lake.read(CHUNKS, ["document_id", "file_id", "event", "chunk_id", *_CHUNK_FACTS], partitions=partitions)
     for row in _rows(rows, wanted):
-        chunks.setdefault((row["document_id"], row["event"]), {})[row["chunk_id"]] = _digest(row, _CHUNK_FACTS)
+        key = (row["document_id"], row["event"])
+        titled = row | {"title": documents[key]["title"]}
+        chunks.setdefault(key, {})[row["chunk_id"]] = _digest(titled, (*_CHUNK_FACTS, "title"))
     found = []
     broken = _without_policy(ledger)
     hidden = _hidden_parts(lake, ledger, broken)
-    columns = ["document_id", "file_id", "event", "received_at", *_DOCUMENT_FACTS]
-    rows = lake.read(DOCUMENTS, columns, partitions=partitions)
-    for row in _rows(rows, wanted):
+    for row in documents.values():
         rule = access.loc[row["file_id"]]
         if row["file_id"] in broken:
             continue  # the policy broke after the text was read: access fails closed at once

@@ -17,7 +17,7 @@ from psycopg import sql
 from assets.index.desired import Access, Desired, DesiredDocument, Passages
 from assets.index.plan import ActualDocument, Changes, plan_release
 from assets.index.segments import FOREVER, Connection, Passage, SegmentWriter
-from retrieval.analysis import ANALYZER, passage_terms
+from retrieval.analysis import ANALYZER, context, passage_terms
 from retrieval.bm25 import COUNT_MAX
 from retrieval.errors import TransientError
 from retrieval.principal import CLEARANCES
@@ -410,7 +410,8 @@ class _Publisher:
         with self._connection.cursor().copy(statement) as copy:
             rows = zip(members, passages.rows, passages.vectors, strict=True)
             for number, ((document, chunk_id), facts, vector) in enumerate(rows, first):
-                terms = passage_terms(facts["text"], facts["language"])
+                above = context(document.facts["title"], facts["heading"])
+                terms = passage_terms(facts["text"], facts["language"], above)
                 acl = acls[document.access]
                 segment.append(Passage(number, acl, terms, document.expires_at))
                 values = facts | {

@@ -16,7 +16,7 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
-from retrieval.analysis import passage_terms
+from retrieval.analysis import context, passage_terms
 from retrieval.bm25 import POSTING, pack
 from retrieval.schema.migrate import space_schema
 
@@ -115,7 +115,7 @@ class SegmentWriter:
         """One new segment in place of all live ones, from the texts of the chunk table instead of their postings."""
         rows = self._execute(
             """
-            select c.chunk, c.acl_id, c.text, d.language, c.expires_at
+            select c.chunk, c.acl_id, c.text, d.language, d.title, c.heading, c.expires_at
             from {s}.chunk c join {s}.document d on d.tenant = c.tenant and d.document = c.document
             where c.tenant = %(tenant)s and c.removed_in = %(forever)s and d.removed_in = %(forever)s
             order by c.chunk
@@ -123,8 +123,8 @@ class SegmentWriter:
             forever=FOREVER,
         )
         passages = [
-            Passage(chunk, acl, passage_terms(text, language), expires_at)
-            for chunk, acl, text, language, expires_at in rows
+            Passage(chunk, acl, passage_terms(text, language, context(title, heading)), expires_at)
+            for chunk, acl, text, language, title, heading, expires_at in rows
         ]
         self._write(release, passages, self._live(), {}, {})
 

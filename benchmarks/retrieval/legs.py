@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.retrieval.index import Index
 from benchmarks.retrieval.meter import Figures, Meter
 from benchmarks.retrieval.texts import Question
-from benchmarks.retrieval.world import Floats, Vectors, World, chunk_id, document_id
+from benchmarks.retrieval.world import Floats, Vectors, World, chunk_id, document_id, title
 from retrieval import Filters, Principal, Retriever
 from retrieval.analysis import passage_terms, query_terms
 from retrieval.bm25 import K1, B
@@ -77,14 +77,14 @@ class Reference:
     It shares nothing with what it judges but the analysis of text and the constants k1 and b.
     """
 
-    def __init__(self, texts: Sequence[str], languages: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], languages: Sequence[str], titles: Sequence[str]) -> None:
         from scipy import sparse  # type: ignore[import-untyped]
 
         self._vocabulary: dict[str, int] = {}
         rows, columns = [], []
         self._lengths = np.zeros(len(texts))
-        for row, (text, language) in enumerate(zip(texts, languages, strict=True)):
-            terms = passage_terms(text, language)
+        for row, (text, language, above) in enumerate(zip(texts, languages, titles, strict=True)):
+            terms = passage_terms(text, language, above)
             self._lengths[row] = len(terms)
             rows += [row] * len(terms)
             columns += [self._vocabulary.setdefault(term, len(self._vocabulary)) for term in terms]
@@ -138,7 +138,8 @@ def lexical_equals(index: Index, tenant: int, principals: Sequence[Principal], q
     world = index.world
     own = world.tenants[tenant]
     part = slice(own.first, own.first + own.chunks)
-    reference = Reference(world.texts[part], world.languages[part])
+    titles = [title(number) for number in world.documents[part]]
+    reference = Reference(world.texts[part], world.languages[part], titles)
     by_number = rows_by_number(index, tenant)
     order = np.zeros(own.chunks, np.int64)
     for number, row in by_number.items():

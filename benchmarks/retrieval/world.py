@@ -259,7 +259,7 @@ class Gold:
             "version": version,
             "source": ("blog", "podcast", "document")[number % 3],
             "path": f"blog/{number}.md",
-            "title": f"Document {number}",
+            "title": title(number),
             "language": world.languages[begin],
             "authors": [],
             "tags": [f"tag{number % 7}"],
@@ -296,6 +296,11 @@ class Gold:
             "page": None, "speaker": None, "start_s": None, "end_s": None, "char_start": ordinal * 1000,
             "char_end": ordinal * 1000 + len(text), "language": self._world.languages[row], "chunk_id": key[2],
         }  # fmt: skip
+
+
+def title(document: int) -> str:
+    """Title of a document; its words are indexed with every passage."""
+    return f"Document {document}"
 
 
 def changed(world: World, count: int, seed: int) -> World:

@@ -123,6 +123,13 @@ def test_an_empty_index_or_a_query_without_words_finds_nothing() -> None:
         ("pump WP-300X", "en", "wp300x"),
         ("pump WP300X", "en", "WP-300X"),
         ("Café in the city", "en", "cafe"),
+        ("a tank of 5 kW", "en", "5kW"),
+        ("ein Speicher mit 300l", "de", "300 l"),
+        ("gebaut in den 1990er Jahren", "de", "1990s"),
+        ("at 4,200 turns", "en", "4200"),
+        ("4200 turns", "en", "4,200"),
+        ("the baker’s oven", "en", "baker"),
+        ("grosse Haeuser", "de", "große"),
         ("ﬁne print", "en", "fine"),
         ("une phrase en français", "fr", "francais phrases"),
     ],
@@ -130,6 +137,12 @@ def test_an_empty_index_or_a_query_without_words_finds_nothing() -> None:
 def test_passages_and_queries_meet_in_their_terms(passage: str, language: str, query: str) -> None:
     terms = set(passage_terms(passage, language))
     assert any(terms & set(alternatives) for alternatives in query_terms(query))
+
+
+def test_a_passage_is_found_by_what_stands_above_it() -> None:
+    own = passage_terms("The pump needs oil.", "en")
+    assert passage_terms("The pump needs oil.", "en", "Pumps\nCare > Oil and grease") == [*own, "care", "greas"]
+    assert passage_terms("The pump needs oil.", "en", "") == own
 
 
 @given(st.text(max_size=60))

@@ -131,7 +131,7 @@ def passes(document: GoldDocument, filters: Filters) -> bool:
 def bm25(query: str, passages: Sequence[Passage]) -> dict[str, float]:
     """Scores above zero by chunk id, by the book."""
     k1, b = 1.2, 0.75
-    terms = {p.chunk_id: passage_terms(p.text, p.document.language) for p in passages}
+    terms = {p.chunk_id: passage_terms(p.text, p.document.language, p.document.name) for p in passages}
     n = len(terms)
     average = sum(map(len, terms.values())) / n if n else 0.0
     scores: dict[str, float] = {}

@@ -23,6 +23,7 @@ _SINGLE_BYTE = ("cp1252", "mac_roman", "cp850", "cp437")
 
 _SAMPLE_BYTES = 4096
 _MOST_WRONG = 0.02
+_MOST_WRONG_DECLARED = 0.3
 _CLEAR_LEAD = 1.5
 
 _COMMON_LETTERS = frozenset("äöüßÄÖÜ")
@@ -55,9 +56,10 @@ class Decoded:
 def decode(content: bytes) -> Decoded:
     """Characters of a text file.
 
-    Byte-order marks win, then UTF-8, then UTF-16 and UTF-32 that show by their zero bytes, then the
-    single-byte encoding whose umlauts and punctuation make sense where they stand. UTF-8 that was encoded
-    twice, and lines of cp1252 within UTF-8, are mended and noted.
+    Byte-order marks win, then UTF-16 and UTF-32 that show by their zero bytes, then UTF-8, which hardly anything
+    else looks like, then what the file declares (HTML's `meta`, the declaration of XML) if the text makes sense
+    in it, then the single-byte encoding whose umlauts and punctuation make sense where they stand. UTF-8 that was
+    encoded twice, and lines of cp1252 within UTF-8, are mended and noted.
 
     Raises:
         RefusedError: `unknown_encoding` when no encoding fits, or more than one does.
@@ -71,7 +73,7 @@ def decode(content: bytes) -> Decoded:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        return _decode_legacy(content)
+        return _decode_declared(content) or _decode_legacy(content)
     repaired = _undo_double_encoding(text)
     if repaired != text:
         return Decoded(repaired, "utf-8", ("text that was encoded as UTF-8 twice was mended",))
@@ -100,6 +102,52 @@ def _wide_encoding(content: bytes) -> str | None:
         (True, False, True, False): "utf-16-be",
     }
     return patterns.get(shown)
+
+
+_DECLARED = re.compile(
+    rb"""<\?xml[^>]{0,200}\bencoding\s*=\s*["']([\w.:-]{1,40})"""
+    rb"""|<meta\b[^>]{0,200}\bcharset\s*=\s*["']?\s*([\w.:-]{1,40})""",
+    re.IGNORECASE,
+)
+_DECLARED_WITHIN = 4096
+"""Bytes that are searched; browsers look at the first 1024 (HTML standard, 13.2.3.2)."""
+_COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
+
+_AS_BROWSERS_DO = {"ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "tis-620": "cp874"}
+"""Encodings that browsers read as the larger one that contains them (Encoding standard, 4.2)."""
+_WESTERN = frozenset(("cp1252", "iso8859-15", "mac-roman", "cp850", "cp437", "cp858"))
+
+
+def declared_encoding(content: bytes) -> str | None:
+    """Python's name of the encoding that a page or an XML file says it has; None where it says none it knows."""
+    start = _COMMENT.sub(b"", content[:_DECLARED_WITHIN])
+    match = _DECLARED.search(start) if b"<" in start[:1024] else None
+    if match is None:
+        return None
+    try:
+        name = codecs.lookup((match[1] or match[2]).decode("ascii")).name
+        "".encode(name)  # some codecs are none of characters
+    except (LookupError, UnicodeError, TypeError):
+        return None
+    return _AS_BROWSERS_DO.get(name, name)
+
+
+def _decode_declared(content: bytes) -> Decoded | None:
+    """Text as the file itself says it is encoded, where that makes sense; it is known not to be UTF-8."""
+    encoding = declared_encoding(content)
+    if encoding is None or encoding.startswith("utf"):
+        return None
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    if encoding in _WESTERN:
+        weights = _weights(text)
+        if weights.count(0.0) > _MOST_WRONG_DECLARED * len(weights):
+            return None
+    elif _NO_TEXT.search(text):
+        return None
+    return Decoded(text, encoding, (f"read as {encoding}, as the file declares",))
 
 
 def _decode_legacy(content: bytes) -> Decoded:
@@ -166,6 +214,9 @@ def _clearly_better(best: _Reading, rival: _Reading, content: bytes) -> bool:
     lost = sum(rival[2][n] for n in differ)
     return not differ or (won > 0 and won >= _CLEAR_LEAD * lost)
 
+
+_NO_TEXT = re.compile("[\x80-\x9f\ue000-\uf8ff\ufffd]")
+"""C1 controls and private characters: what a wrong encoding makes of letters."""
 
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 

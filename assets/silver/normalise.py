@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from assets.silver.document import Block, BlockKind, Document
+from assets.silver.document import Block, BlockKind, Document, Hidden
 
 BLOCK_SEPARATOR = "\n\n"
 
@@ -31,6 +31,7 @@ _LIGATURES = {
 }
 _SPACES = (0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)
 _HYPHENS = (0x2010, 0x2011)
+_TAGS = range(0xE0000, 0xE0080)
 _INVISIBLE = (
     0xAD,  # soft hyphen
     0x61C,
@@ -44,7 +45,7 @@ _INVISIBLE = (
     *range(0xFFF9, 0xFFFC),
     0xFFFE,
     0xFFFF,
-    *range(0xE0000, 0xE0080),  # tag characters: text that no person sees
+    *_TAGS,  # text that no person sees
 )
 _CONTROLS = (*range(0x00, 0x09), *range(0x0E, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0))
 _SURROGATES = range(0xD800, 0xE000)
@@ -99,13 +100,25 @@ def clean_characters(text: str) -> str:
     Ligatures, full-width and styled letters become plain ones, special spaces and control characters become a
     space. White space is otherwise left as it is. Doing it twice changes nothing.
     """
-    text = _NEWLINES.sub("\n", text)
+    text = line_ends(text)
     if text.isascii() and not _ASCII_CONTROL.search(text):
         return text
     text = _ANSI_ESCAPE.sub(" ", text)
     text = _REPLACED.sub(lambda match: _REPLACEMENTS[match[0]], text)
     text = _STRAY_JOINER.sub("", text)
     return unicodedata.normalize("NFC", text)
+
+
+def line_ends(text: str) -> str:
+    """The text with `\\n` for every kind of line break."""
+    return _NEWLINES.sub("\n", text)
+
+
+def hidden_text(text: str) -> tuple[Hidden, ...]:
+    """What is written in characters that nobody sees and a model reads: tags, each of which stands for ASCII."""
+    said = "".join(chr(ord(character) - _TAGS[0]) for character in text if ord(character) in _TAGS)
+    said = "".join(character for character in said if character.isprintable())
+    return (Hidden("invisible_characters", said),) if said.strip() else ()
 
 
 def count_hidden(text: str) -> int:
@@ -162,6 +175,7 @@ class DocumentBuilder:
         speaker = one_line(speaker) or None if speaker else None
         self._blocks.append(Block(kind, start, self._length, level, page, speaker, start_s, end_s))
 
-    def build(self, reader: str, *, notes: tuple[str, ...] = ()) -> Document:
+    def build(self, reader: str, *, notes: tuple[str, ...] = (), hidden: tuple[Hidden, ...] = ()) -> Document:
         """The document so far, without metadata."""
-        return Document(text=BLOCK_SEPARATOR.join(self._parts), blocks=tuple(self._blocks), reader=reader, notes=notes)
+        text = BLOCK_SEPARATOR.join(self._parts)
+        return Document(text=text, blocks=tuple(self._blocks), reader=reader, notes=notes, hidden=hidden)

@@ -1,38 +1,14 @@
-"""The table of formats: which reader reads what, by which endings it goes, and how its content shows it."""
+"""The table of formats of bytes, and of what is not read; `text_formats` has those of characters."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from assets.silver.document import Document
 from assets.silver.limits import DEFAULT_LIMITS, Limits
-from assets.silver.readers import docx, eml, markdown, odf, pdf, pptx, rtf, text, unread, webvtt, xlsx
+from assets.silver.readers import docx, eml, odf, pdf, pptx, rtf, unread, xlsx
 from assets.silver.readers.archive import document_kind, is_zip
-
-Parts = Document | tuple[Document, ...]
-"""What a reader gives: the document a file is, or the documents it holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextFormat:
-    """A format of characters.
-
-    Attributes:
-        name: as notes call it.
-        reader: `name/version`; changes whenever the reader's output does.
-        read: from the whole text, with clean characters and `\\n` line breaks.
-        endings: by which it goes, lower case with the dot.
-        shows: whether the text, without white space at its start, can only be this format; None where nothing
-            but the ending tells.
-    """
-
-    name: str
-    reader: str
-    read: Callable[[str, Limits], Parts]
-    endings: tuple[str, ...]
-    shows: Callable[[str], bool] | None = None
+from assets.silver.readers.text_formats import TEXT_FORMATS, Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +24,6 @@ class BinaryFormat:
     read: Callable[[bytes, Limits], Parts]
     endings: tuple[str, ...]
     shows: Callable[[bytes, str], bool]
-
-
-def unlimited(read: Callable[[str], Parts]) -> Callable[[str, Limits], Parts]:
-    """A reader that needs no other bound than the size of the file."""
-    return lambda text, _: read(text)
 
 
 _PDF_SEARCHED = 1024
@@ -89,19 +60,6 @@ BINARY_FORMATS: tuple[BinaryFormat, ...] = (
 )
 """Asked in this order, before the file is taken for text."""
 
-TEXT_FORMATS: tuple[TextFormat, ...] = (
-    TextFormat(
-        "webvtt",
-        webvtt.READER,
-        unlimited(webvtt.read),
-        (".vtt", ".webvtt"),
-        lambda text: text.startswith("WEBVTT"),
-    ),
-    TextFormat("markdown", markdown.READER, unlimited(markdown.read), (".md", ".markdown", ".mdown", ".mkd")),
-    TextFormat("text", text.READER, unlimited(text.read), (".txt", ".text")),
-)
-"""Asked in this order; what none of them shows is chosen by its ending."""
-
 READERS: tuple[str, ...] = (
     *(format_.reader for format_ in BINARY_FORMATS),
     *(format_.reader for format_ in TEXT_FORMATS),
@@ -133,11 +91,3 @@ UNREAD_SIGNATURES = (
     (b"%!PS", "a PostScript file"),
 )
 """First bytes of formats that are not read; they are refused without unpacking a single byte."""
-
-_HTML = re.compile(r"(?:<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
-
-UNREAD_TEXTS: tuple[tuple[Callable[[str], bool], str], ...] = (
-    (lambda text: _HTML.match(text, 0, 4096) is not None, "an HTML page"),
-    (lambda text: text.startswith("<?xml"), "XML"),
-)
-"""Formats of text that are not read, and how their content shows them."""

@@ -60,6 +60,12 @@ def split(text: str) -> tuple[dict[str, Any], str]:
     return parse(match["head"], first_line=text.count("\n", 0, match.start("head")) + 1), text[match.end() :]
 
 
+def without(text: str) -> str:
+    """The text behind the front matter, which is not parsed; the text itself where there is none."""
+    match = _FENCED.match(text)
+    return text[match.end() :] if match else text
+
+
 def parse_yaml(text: str, *, first_line: int = 1) -> dict[str, Any]:
     """A YAML mapping, without executing tags and without aliases; empty text is an empty mapping.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from assets.silver.document import Document
+from assets.silver.document import BlockKind, Document, Hidden
 from assets.silver.metadata import metadata_from
 from assets.silver.normalise import DocumentBuilder
 from assets.silver.readers.front_matter import split
-from assets.silver.readers.html_text import pieces_of
+from assets.silver.readers.html_tree import how_tag_hides, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-READER = "markdown/1"
+READER = "markdown/2"
 
 _DROPPED_INLINE = re.compile(r"<(?P<end>/?)(?P<tag>script|style)\b", re.IGNORECASE)
+_VOID = re.compile(r"<(?:br|hr|img|input|wbr|area|col|embed|link|meta|source|track)\b|<[!?]", re.IGNORECASE)
 _LINE_BREAK = re.compile(r"<br\b", re.IGNORECASE)
 _IMAGE_TEXT = re.compile(r"""<img\b[^>]*?\balt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
 _SHORTCODE = re.compile(r"\{%[^%{}\n]*%\}|\{\{[<%][^{}\n]*[>%]\}\}")
@@ -29,19 +31,31 @@ _REFERENCE = re.compile(r"\{\{[<%]\s*(?:rel)?ref\s[^{}\n]*[>%]\}\}")
 """Hugo's way to write a link target; with its blanks it would keep the link from being seen as one."""
 
 
+@dataclass(frozen=True, slots=True)
+class MarkdownBlock:
+    """A block as Markdown has it; `inline` is the token of a paragraph, from which labels can be told."""
+
+    kind: BlockKind
+    text: str
+    level: int | None = None
+    inline: Token | None = None
+
+
 def read(text: str) -> Document:
     """A Markdown file.
 
     Args:
-        text: the whole file with clean characters and `\\n` line breaks.
+        text: the whole file with clean characters and `\n` line breaks.
 
     Raises:
         RefusedError: `malformed` when the front matter cannot be understood.
     """
     head, body = split(text)
     builder = DocumentBuilder()
-    _add_blocks(builder, _parser().parse(_REFERENCE.sub("#", body)))
-    return metadata_from(head).over(builder.build(READER))
+    hidden: list[Hidden] = []
+    for block in blocks(body, hidden):
+        builder.add(block.kind, block.text, level=block.level)
+    return metadata_from(head).over(builder.build(READER, hidden=tuple(hidden)))
 
 
 @cache
@@ -51,24 +65,27 @@ def _parser() -> MarkdownIt:
     return MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
-def _add_blocks(builder: DocumentBuilder, tokens: Sequence[Token]) -> None:
+def blocks(body: str, hidden: list[Hidden]) -> Iterator[MarkdownBlock]:
+    """The blocks of Markdown without front matter; what its HTML hides is appended to `hidden`."""
+    tokens = _parser().parse(_REFERENCE.sub("#", body))
     at = 0
     while at < len(tokens):
         token = tokens[at]
         end = _closing(tokens, at)
         if token.type == "heading_open":
-            builder.add("heading", _inline_text(tokens[at + 1]), level=int(token.tag[1:]))
+            yield MarkdownBlock("heading", inline_text(tokens[at + 1], hidden), int(token.tag[1:]))
         elif token.type == "table_open":
-            builder.add("table", "\n".join(_rows(tokens[at:end])))
+            yield MarkdownBlock("table", "\n".join(_rows(tokens[at:end], hidden)))
         elif token.type in ("bullet_list_open", "ordered_list_open"):
-            builder.add("list", "\n".join(_items(tokens[at : end + 1])))
+            yield MarkdownBlock("list", "\n".join(_items(tokens[at : end + 1], hidden)))
         elif token.type == "inline":
-            builder.add("paragraph", _inline_text(token))
+            yield MarkdownBlock("paragraph", inline_text(token, hidden), inline=token)
         elif token.type in ("fence", "code_block"):
-            builder.add("code", token.content)
+            yield MarkdownBlock("code", token.content)
         elif token.type == "html_block":
-            for piece in pieces_of(token.content):
-                builder.add(piece.kind, piece.text, level=piece.level)
+            found = pieces_of(token.content)
+            hidden += found.hidden
+            yield from (MarkdownBlock(piece.kind, piece.text, piece.level) for piece in found.shown)
         whole = token.type in ("heading_open", "table_open", "bullet_list_open", "ordered_list_open")
         at = end + 1 if whole else at + 1
 
@@ -85,17 +102,17 @@ def _closing(tokens: Sequence[Token], at: int) -> int:
     return len(tokens) - 1
 
 
-def _rows(tokens: Sequence[Token]) -> Iterator[str]:
+def _rows(tokens: Sequence[Token], hidden: list[Hidden]) -> Iterator[str]:
     cells: list[str] = []
     for token in tokens:
         if token.type == "inline":
-            cells.append(" ".join(_inline_text(token).split()))
+            cells.append(" ".join(inline_text(token, hidden).split()))
         elif token.type == "tr_close":
             yield " | ".join(cells)
             cells = []
 
 
-def _items(tokens: Sequence[Token]) -> Iterator[str]:
+def _items(tokens: Sequence[Token], hidden: list[Hidden]) -> Iterator[str]:
     """Lines of a list: a mark and the text of each item, nested ones indented by two blanks a level."""
     numbers: list[int | None] = []
     mark = ""
@@ -111,7 +128,7 @@ def _items(tokens: Sequence[Token]) -> Iterator[str]:
             mark = "- " if number is None else f"{number}. "
             numbers[-1] = None if number is None else number + 1
         else:
-            text = _item_text(token)
+            text = _item_text(token, hidden)
             if text:
                 indent = "  " * (len(numbers) - 1)
                 hanging = " " * len(mark)
@@ -119,37 +136,72 @@ def _items(tokens: Sequence[Token]) -> Iterator[str]:
                 mark = hanging
 
 
-def _item_text(token: Token) -> str:
+def _item_text(token: Token, hidden: list[Hidden]) -> str:
     if token.type == "inline":
-        return _inline_text(token)
+        return inline_text(token, hidden)
     if token.type in ("fence", "code_block"):
         return token.content.strip("\n")
     if token.type == "html_block":
-        return "\n".join(piece.text for piece in pieces_of(token.content))
+        found = pieces_of(token.content)
+        hidden += found.hidden
+        return "\n".join(piece.text for piece in found.shown)
     return ""
 
 
-def _inline_text(token: Token) -> str:
-    """Text of a paragraph, heading or cell without its markup."""
+def inline_text(token: Token, hidden: list[Hidden], skip: int = 0) -> str:
+    """Text of a paragraph, heading or cell without its markup, from its child `skip` on."""
+    children = (token.children or ())[skip:]
+    if any(child.type == "html_inline" for child in children):
+        return _SHORTCODE.sub("", _text_with_html(children, hidden))
+    return _SHORTCODE.sub("", "".join(_child_text(child, hidden) for child in children))
+
+
+def _text_with_html(children: Sequence[Token], hidden: list[Hidden]) -> str:
+    """Text between tags that are not dropped and whose attributes do not hide it."""
     parts: list[str] = []
+    unseen: list[str] = []
     dropping = False
-    for child in token.children or ():
-        if child.type == "html_inline":
-            tag = _DROPPED_INLINE.match(child.content)
-            dropping = not tag["end"] if tag else dropping
+    kind: str | None = None
+    depth = 0
+    for child in children:
+        if child.type != "html_inline":
+            if not dropping:
+                (unseen if kind else parts).append(_child_text(child, hidden))
+            continue
+        if child.content.startswith("<!--"):
+            hidden.append(Hidden("comment", child.content[4:].removesuffix("-->").strip()))
+            continue
+        tag = _DROPPED_INLINE.match(child.content)
+        dropping = not tag["end"] if tag else dropping
+        if kind is not None:
+            depth += _nesting(child.content)
+            if depth <= 0:
+                hidden.append(Hidden(kind, "".join(unseen).strip()))
+                unseen, kind = [], None
+        elif (kind := how_tag_hides(child.content)) is not None:
+            depth = _nesting(child.content)
+            kind = kind if depth else None
+        else:
             parts.append(_html_inline_text(child.content))
-        elif not dropping:
-            parts.append(_child_text(child))
-    return _SHORTCODE.sub("", "".join(parts))
+    if kind is not None:
+        hidden.append(Hidden(kind, "".join(unseen).strip()))
+    return "".join(parts)
 
 
-def _child_text(child: Token) -> str:
+def _nesting(tag: str) -> int:
+    """What a tag adds to the depth: 1, -1, or 0 for one that holds nothing."""
+    if tag.startswith("</"):
+        return -1
+    return 0 if tag.endswith("/>") or _VOID.match(tag) else 1
+
+
+def _child_text(child: Token, hidden: list[Hidden]) -> str:
     if child.type == "softbreak":
         return " "
     if child.type == "hardbreak":
         return "\n"
     if child.type == "image":
-        return _inline_text(child)
+        return inline_text(child, hidden)
     return child.content
 
 

@@ -8,26 +8,23 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from assets.silver.decode import decode
-from assets.silver.document import Document
+from assets.silver.document import Document, Hidden
 from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.metadata import parse_date
-from assets.silver.normalise import clean_characters, count_hidden
+from assets.silver.normalise import clean_characters, count_hidden, hidden_text, line_ends
 from assets.silver.readers.formats import (
     BINARY_FORMATS,
     OFFICE_ENDINGS,
     READERS,
-    TEXT_FORMATS,
     UNREAD_SIGNATURES,
-    UNREAD_TEXTS,
     BinaryFormat,
-    Parts,
-    TextFormat,
 )
+from assets.silver.readers.text_formats import TEXT_FORMATS, UNREAD_TEXTS, Parts, TextFormat
 from assets.silver.refusal import RefusedError
 
 __all__ = ["READERS", "REGISTRY", "read"]
 
-REGISTRY = "registry/1"
+REGISTRY = "registry/2"
 """Version of the choice itself: files it refuses are looked at again when it learns another format."""
 
 _FRONT_MATTER = re.compile(r"\s*(?:---|\+\+\+)[ \t]*(?:\r\n?|\n)")
@@ -55,6 +52,7 @@ def read(content: bytes, path: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Do
     if not content.strip():
         raise RefusedError("empty")
     binary = _binary_format(content, ending)
+    unseen: tuple[Hidden, ...] = ()
     if binary is not None:
         notes: tuple[str, ...] = ()
         documents = _run(binary.reader, lambda: binary.read(content, limits))
@@ -63,20 +61,28 @@ def read(content: bytes, path: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Do
         _refuse_binary(content)
         decoded = decode(content)
         chosen = _text_format(decoded.text, ending)
-        hidden = count_hidden(decoded.text.removeprefix("\ufeff"))
-        notes = (*decoded.notes, *([f"{hidden} invisible characters were removed"] if hidden else []))
+        count = count_hidden(decoded.text.removeprefix("\ufeff"))
+        notes = (*decoded.notes, *([f"{count} invisible characters were removed"] if count else []))
+        unseen = hidden_text(decoded.text) if count else ()
         documents = _read_text(chosen, decoded.text, limits)
     if ending not in chosen.endings:
         notes = (*notes, f"read as {chosen.name}, though it is named {ending or 'without an ending'}")
     day = parse_date(PurePosixPath(path).name)
     return tuple(
-        replace(document, published=document.published or day, notes=(*notes, *document.notes))
+        replace(
+            document,
+            published=document.published or day,
+            notes=(*notes, *document.notes),
+            hidden=(*document.hidden, *unseen),
+        )
         for document in documents
     )
 
 
 def _read_text(chosen: TextFormat, text: str, limits: Limits) -> tuple[Document, ...]:
-    return _run(chosen.reader, lambda: chosen.read(clean_characters(text), limits))
+    return _run(
+        chosen.reader, lambda: chosen.read(line_ends(text) if chosen.cleans else clean_characters(text), limits)
+    )
 
 
 def _run(reader: str, read_: Callable[[], Parts]) -> tuple[Document, ...]:
@@ -113,14 +119,14 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _text_format(content: str, ending: str) -> TextFormat:
-    start = content.lstrip("\ufeff \t\r\n")
+    start = line_ends(content).lstrip("\ufeff \t\n")
     for format_ in TEXT_FORMATS:
         if format_.shows is not None and format_.shows(start):
             return format_
     for shows, name in UNREAD_TEXTS:
         if shows(start):
             raise RefusedError("unknown_format", f"the content is {name}")
-    for format_ in TEXT_FORMATS:
+    for format_ in reversed(TEXT_FORMATS):
         if ending in format_.endings:
             return format_
     if ending and ending not in OFFICE_ENDINGS:

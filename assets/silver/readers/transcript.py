@@ -5,13 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import pairwise, zip_longest
+from typing import NamedTuple
 
+from assets.silver.document import Document
+from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.normalise import DocumentBuilder
+from assets.silver.refusal import RefusedError
 
 MAX_SECONDS = 60.0
 MAX_CHARACTERS = 900
 """A turn is cut after so much, so that a hit in it leads to the right minute."""
+
+MAX_GAP_S = 30.0
+"""A turn is cut where nothing is said for so long."""
+
+_LONGEST_TURN_S = MAX_SECONDS - 0.025
+"""What is compared, in hundredths: no length that recordings are likely to have, so that formats which round the
+same times differently are cut alike."""
+
+_LONG_CUE_S = 20.0
+"""Sentences of a longer cue have places of their own, by their share of its characters."""
 
 _FLASH_SECONDS = 0.05
 _ROLLING_SHARE = 0.3
@@ -21,6 +35,7 @@ _SENTENCE_END = re.compile(r"[.!?…][\"'»“”’)\]]*(?=\s|$)")
 _NO_SENTENCE_END = re.compile(
     r"(?:^|\s|\()(?:\d{1,2}|\w|[zZdDuUoOiIsS]\.\s?\w|bzw|usw|etc|ca|vgl|Nr|Dr|Prof|Mr|Mrs|Ms|St|vs|e\.g|i\.e|Abs|Art)\.$"
 )
+_MAY_END = re.compile("[.!?…]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +76,65 @@ def add_turns(builder: DocumentBuilder, cues: Sequence[Cue]) -> None:
         builder.add("turn", turn.text, speaker=turn.speaker, start_s=turn.start_s, end_s=turn.end_s)
 
 
+def document_of(
+    cues: Sequence[Cue], reader: str, *, notes: Sequence[str] = (), limits: Limits = DEFAULT_LIMITS
+) -> Document:
+    """A transcript: its turns, with the speakers that cues or their text name.
+
+    Raises:
+        RefusedError: `too_many_cues`.
+    """
+    from assets.silver.readers.speakers import named
+
+    if len(cues) > limits.cues:
+        raise RefusedError("too_many_cues", f"{len(cues)} cues")
+    builder = DocumentBuilder()
+    add_turns(builder, named(cues))
+    return builder.build(reader, notes=tuple(notes))
+
+
 def turns_of(cues: Sequence[Cue]) -> list[Turn]:
     """Turns with every word of the cues in order of time.
 
     Only captions that roll, that is show a line again while they add the next one, lose their repetitions.
-    A turn ends with a sentence where there is one to end with; its times are those of the cues it is from.
+    A turn ends with a sentence where there is one to end with. Its times are those of the cues it is from;
+    within a cue that is long, time passes evenly with the characters.
     """
-    ordered = sorted(cues, key=lambda cue: cue.start_s)
+    ordered = list(_in_order(cues))
     if _rolls(ordered):
         ordered = list(_without_repetition(ordered))
-    return [turn for run in _runs(ordered) for turn in _pack(_pieces(run))]
+    return [turn for run in _runs(ordered) for turn in _pack(run[0].speaker, _pieces(run))]
+
+
+def _in_order(cues: Iterable[Cue]) -> Iterator[Cue]:
+    """Cues with text by their start; one that stays far beyond the next ends there, for nobody speaks that long."""
+    ordered = sorted((cue for cue in cues if cue.lines), key=_start)
+    for cue, following in zip_longest(ordered, ordered[1:]):
+        if following is not None and cue.end_s - cue.start_s > MAX_SECONDS and cue.end_s > following.start_s:
+            yield replace(cue, end_s=following.start_s)
+        else:
+            yield cue
+
+
+def _start(cue: Cue) -> float:
+    return cue.start_s
 
 
 def _rolls(cues: Sequence[Cue]) -> bool:
     """Whether enough neighbours repeat each other in the ways that captions roll."""
-    pairs = list(pairwise(cue for cue in cues if cue.lines))
-    rolling = sum(_repeats(before, after) for before, after in pairs)
-    return rolling >= _ROLLING_PAIRS and rolling >= _ROLLING_SHARE * len(pairs)
+    rolling = sum(_repeats(before, after) for before, after in pairwise(cues))
+    return rolling >= _ROLLING_PAIRS and rolling >= _ROLLING_SHARE * (len(cues) - 1)
 
 
 def _repeats(before: Cue, after: Cue) -> bool:
-    if before.speaker != after.speaker:
-        return False
-    scrolls = len(after.lines) > 1 and after.lines[0] == before.lines[-1]
-    flashes = after.end_s - after.start_s <= _FLASH_SECONDS and after.lines == before.lines[-len(after.lines) :]
-    grows = len(after.text) > len(before.text) and after.text.startswith(before.text + " ")
-    return scrolls or flashes or grows
+    shown, lines = before.lines, after.lines
+    first = lines[0]
+    if first[:4] not in (shown[0][:4], shown[-1][:4]) or before.speaker != after.speaker:
+        # all ways to repeat begin with the beginning of a line that was there
+        return after.end_s - after.start_s <= _FLASH_SECONDS and lines == shown[-len(lines) :]
+    scrolls = len(lines) > 1 and first == shown[-1]
+    flashes = after.end_s - after.start_s <= _FLASH_SECONDS and lines == shown[-len(lines) :]
+    return scrolls or flashes or after.text.startswith(before.text + " ")
 
 
 def _without_repetition(cues: Iterable[Cue]) -> Iterator[Cue]:
@@ -114,81 +162,101 @@ def _fresh_lines(shown: tuple[str, ...], lines: tuple[str, ...]) -> tuple[str, .
 
 def _runs(cues: Iterable[Cue]) -> Iterator[list[Cue]]:
     """Cues that belong to one voice."""
-    number = 0
-    numbered: list[tuple[int, Cue]] = []
+    run: list[Cue] = []
     for cue in cues:
-        previous = numbered[-1][1] if numbered else None
-        if previous is not None and (cue.new_turn or cue.speaker != previous.speaker):
-            number += 1
-        numbered.append((number, cue))
-    for _, run in groupby(numbered, key=lambda pair: pair[0]):
-        yield [cue for _, cue in run]
+        if run and (cue.new_turn or cue.speaker != run[-1].speaker):
+            yield run
+            run = []
+        run.append(cue)
+    if run:
+        yield run
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """The smallest part that is not cut: a sentence or what of it stands in one cue."""
 
-    cue: Cue
     text: str
+    start_s: float
+    end_s: float
     ends_sentence: bool
 
 
 def _pieces(cues: Iterable[Cue]) -> Iterator[_Piece]:
     for cue in cues:
-        text, start = cue.text, 0
-        for end in [*_sentence_ends(text), len(text)]:
-            sentence = text[start:end].strip()
-            start = end
-            if sentence:
-                ends = bool(_SENTENCE_END.search(sentence[-3:])) and not _NO_SENTENCE_END.search(sentence[-12:])
-                yield from _bounded(_Piece(cue, sentence, ends))
+        lines = cue.lines
+        text = lines[0] if len(lines) == 1 else " ".join(lines)
+        ends = [end for match in _SENTENCE_END.finditer(text) if not _goes_on(text, end := match.end())]
+        if len(text) <= MAX_CHARACTERS and (not ends or ends == [len(text)]):
+            yield _Piece(text, cue.start_s, cue.end_s, bool(ends))
+        else:
+            yield from _divided(cue, text, ends)
 
 
-def _sentence_ends(text: str) -> list[int]:
-    return [m.end() for m in _SENTENCE_END.finditer(text) if not _NO_SENTENCE_END.search(text[: m.end()][-12:])]
+def _goes_on(text: str, end: int) -> bool:
+    """Whether the full stop before `end` belongs to a date, an initial or an abbreviation."""
+    return text[end - 1] == "." and _NO_SENTENCE_END.search(text[max(0, end - 12) : end]) is not None
 
 
-def _bounded(piece: _Piece) -> Iterator[_Piece]:
-    """The piece, cut at blanks where it alone is longer than a turn may be."""
-    rest = piece.text
-    while len(rest) > MAX_CHARACTERS:
-        cut = rest.rfind(" ", 1, MAX_CHARACTERS + 1)
-        cut = cut if cut > 0 else rest.find(" ", MAX_CHARACTERS)
-        if cut < 0:
-            break
-        yield replace(piece, text=rest[:cut], ends_sentence=False)
-        rest = rest[cut + 1 :]
-    yield replace(piece, text=rest)
+def _divided(cue: Cue, text: str, ends: Sequence[int]) -> Iterator[_Piece]:
+    length = cue.end_s - cue.start_s
+    rate = length / len(text) if length > _LONG_CUE_S else 0.0
+    last = len(text.rstrip())
+    for start, end, ends_sentence in _ranges(text, ends):
+        yield _Piece(
+            text[start:end],
+            round(cue.start_s + rate * start, 3),
+            round(cue.start_s + rate * end, 3) if rate and end < last else cue.end_s,
+            ends_sentence,
+        )
 
 
-def _pack(pieces: Iterable[_Piece]) -> Iterator[Turn]:
+def _ranges(text: str, ends: Sequence[int]) -> Iterator[tuple[int, int, bool]]:
+    """Start and end of each sentence without blanks around, and of the parts of one longer than a turn may be."""
+    start = 0
+    for end in [*ends, len(text)]:
+        while start < end and text[start].isspace():
+            start += 1
+        while end - start > MAX_CHARACTERS:
+            cut = text.rfind(" ", start + 1, start + MAX_CHARACTERS + 1)
+            cut = cut if cut > 0 else text.find(" ", start + MAX_CHARACTERS, end)
+            if cut < 0:
+                break
+            yield start, cut, False
+            start = cut + 1
+        if text[start:end].strip():
+            yield start, end, end in ends[-1:] or end < len(text)
+        start = end
+
+
+def _pack(speaker: str | None, pieces: Iterable[_Piece]) -> Iterator[Turn]:
     current: list[_Piece] = []
     length, end_s = 0, 0.0
     for piece in pieces:
         while current and not _fits(current[0], piece, length, end_s):
             ends = [index for index, kept in enumerate(current) if kept.ends_sentence]
-            cut = ends[-1] + 1 if ends else len(current)
-            yield _turn(current[:cut])
+            gap = piece.start_s - end_s > MAX_GAP_S
+            cut = ends[-1] + 1 if ends and not gap else len(current)
+            yield _turn(speaker, current[:cut])
             current = current[cut:]
             length = sum(len(kept.text) + 1 for kept in current)
-            end_s = max((kept.cue.end_s for kept in current), default=0.0)
+            end_s = max((kept.end_s for kept in current), default=0.0)
         current.append(piece)
         length += len(piece.text) + 1
-        end_s = max(end_s, piece.cue.end_s)
+        end_s = max(end_s, piece.end_s)
     if current:
-        yield _turn(current)
+        yield _turn(speaker, current)
 
 
 def _fits(first: _Piece, piece: _Piece, length: int, end_s: float) -> bool:
-    seconds = max(end_s, piece.cue.end_s) - first.cue.start_s
-    return seconds <= MAX_SECONDS and length + len(piece.text) <= MAX_CHARACTERS
+    if length + len(piece.text) > MAX_CHARACTERS or piece.start_s - end_s > MAX_GAP_S:
+        return False
+    return max(end_s, piece.end_s) - first.start_s <= _LONGEST_TURN_S
 
 
-def _turn(pieces: Sequence[_Piece]) -> Turn:
+def _turn(speaker: str | None, pieces: Sequence[_Piece]) -> Turn:
     return Turn(
-        speaker=pieces[0].cue.speaker,
-        start_s=pieces[0].cue.start_s,
-        end_s=max(piece.cue.end_s for piece in pieces),
+        speaker=speaker,
+        start_s=pieces[0].start_s,
+        end_s=max(piece.end_s for piece in pieces),
         text=" ".join(piece.text for piece in pieces),
     )

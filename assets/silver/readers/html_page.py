@@ -1,0 +1,244 @@
+"""Reads HTML pages: what the page is about, with its structure and metadata, without what surrounds it.
+
+trafilatura judges what the main content is and reads the metadata; the blocks are made here, because its own
+output loses headings, the nesting of lists, and text that has no paragraph of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from assets.silver.document import Document
+from assets.silver.language import language_code
+from assets.silver.limits import DEFAULT_LIMITS, Limits
+from assets.silver.metadata import Metadata, metadata_from, parse_date
+from assets.silver.normalise import DocumentBuilder, one_line
+from assets.silver.readers import html_tree, xml_tree
+from assets.silver.readers.html_tree import Piece, Pieces
+from assets.silver.refusal import RefusedError
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+READER = "html/1"
+
+_BEGINS = re.compile(
+    r"(?:<!--.*?-->|<\?xml[^>]*\?>|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
+_SEARCHED = 8192
+
+_AROUND_TAGS = frozenset(("nav", "footer", "aside", "dialog"))
+_AROUND_ROLES = frozenset("navigation banner contentinfo search complementary dialog alertdialog menu menubar".split())
+_AROUND_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:cookies?|consent|gdpr|dsgvo|nav|navbar|navigation|navheader|navfooter|topnav|menu|breadcrumbs?"
+    r"|sidebar|footer|share|sharing|sharedaddy|social|newsletter|subscribe|related|recommended|comments?|respond"
+    r"|advert(?:isement)?|ads?|banner|promo|popup|modal|overlay|skip-?(?:link|nav|to-content)|pagination|pager|toc"
+    r"|screen-reader-text|visually-hidden|sr-only)(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+_NAMES_THAT_HOLD_ALL = frozenset(("html", "body", "main", "article"))
+_MOST_AROUND = 0.6
+"""An element that holds more of the page than this is no surrounding, whatever its name."""
+
+_LARGEST = 50_000
+"""Elements of a page up to which the main content is judged; trafilatura takes about 4 µs of CPU for each, and more
+where it has to try again."""
+
+_LEAST_MAIN = 0.5
+"""Share of a page's text that its main element holds, or it is not taken for that."""
+
+_SHINGLE = 3
+_KEPT_SHARE = 0.5
+_LEAST_KEPT = 0.3
+_MOSTLY_LINKS = 0.6
+_ONLY_LINKS = 0.95
+_PROSE = 80
+"""Characters of a paragraph, without links, that is content even where trafilatura leaves it out at the edges."""
+_NOTICE = re.compile(
+    r"\bcookies?\b|all rights reserved|alle rechte vorbehalten|^\W*(?:©|\(c\)|copyright)", re.IGNORECASE
+)
+
+_PUBLISHED = (
+    "article:published_time datepublished date dc.date dc.date.issued dcterms.created dcterms.issued dc.terms.date"
+    " pubdate publish-date publish_date publication_date parsely-pub-date sailthru.date og:published_time"
+    " citation_publication_date citation_date created"
+).split()
+_LINKED_DATA = re.compile(r'"datePublished"\s*:\s*"([^"\\]{8,40})"')
+
+
+def shows(text: str) -> bool:
+    """Whether the text begins as HTML pages do."""
+    return _BEGINS.match(text, 0, _SEARCHED) is not None or xml_tree.root_name(text) in ("html", "head", "body")
+
+
+def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
+    """An HTML page.
+
+    Args:
+        text: the whole file.
+
+    Raises:
+        RefusedError: `nested_too_deep`, `empty`.
+    """
+    root = html_tree.parse(text, limits.nesting)
+    metadata = _metadata(root)
+    found = _main_pieces(root)
+    if not found.shown:
+        raise RefusedError("empty")
+    builder = DocumentBuilder()
+    add_pieces(builder, found.shown)
+    return metadata.over(builder.build(READER, hidden=tuple(found.hidden)))
+
+
+def add_pieces(builder: DocumentBuilder, pieces: Sequence[Piece]) -> None:
+    """Append the pieces of an HTML tree as blocks."""
+    for piece in pieces:
+        builder.add(piece.kind, piece.text, level=piece.level)
+
+
+def _main_pieces(root: HtmlElement) -> Pieces:
+    """The blocks of the main content, and all that is hidden anywhere on the page."""
+    length = max(1, len(root.text_content()))
+    outside: list[HtmlElement] = []
+
+    def is_outside(element: HtmlElement) -> bool:
+        if around := _is_around(element, length):
+            outside.append(element)
+        return around
+
+    found = html_tree.pieces(root, is_outside)
+    hidden = [*found.hidden, *(text for element in outside for text in html_tree.pieces(element).hidden)]
+    if not found.shown:
+        return html_tree.pieces(root)
+    if sum(1 for _ in root.iter()) > _LARGEST:
+        return Pieces(found.shown, hidden)
+    main = _main(root, sum(len(piece.text) for piece in found.shown))
+    judged = _judged(root)
+    if main is not None:
+        inner = html_tree.pieces(main, lambda element: _is_around(element, length), whole=root).shown
+        known = set(_shingles(judged))
+        return Pieces([piece for piece in inner if piece.links < _ONLY_LINKS or _vote(piece, known)], hidden)
+    return Pieces(_kept(found.shown, judged) if judged else found.shown, hidden)
+
+
+def _main(root: HtmlElement, length: int) -> HtmlElement | None:
+    """The element that the page itself calls its main content, if it holds enough of it."""
+    named = [*root.iter("main"), *(element for element in root.iter() if element.get("role") == "main")]
+    articles = list(root.iter("article"))
+    for element in [*articles[: len(articles) == 1], *named]:
+        if sum(len(" ".join(text.split())) for text in element.itertext()) >= _LEAST_MAIN * length:
+            return element
+    return None
+
+
+def _is_around(element: HtmlElement, length: int) -> bool:
+    """Whether the element is navigation, a notice or the like rather than content."""
+    tag = element.tag
+    if tag in _NAMES_THAT_HOLD_ALL:
+        return False
+    named = (
+        tag in _AROUND_TAGS
+        or (element.get("role") or "").strip().lower() in _AROUND_ROLES
+        or _AROUND_NAMES.search(f"{element.get('class') or ''} {element.get('id') or ''}") is not None
+        or (tag == "header" and not any(parent.tag in ("article", "main") for parent in element.iterancestors()))
+    )
+    return named and len(element.text_content()) < _MOST_AROUND * length
+
+
+def _judged(root: HtmlElement) -> str:
+    """Text of what trafilatura takes for the main content; empty where it finds none."""
+    from trafilatura import bare_extraction
+
+    found = bare_extraction(
+        root, include_comments=False, include_tables=True, favor_recall=True, with_metadata=False, deduplicate=False
+    )
+    text = getattr(found, "text", None)
+    return text if isinstance(text, str) else ""
+
+
+def _kept(pieces: Sequence[Piece], judged: str) -> list[Piece]:
+    """The pieces from the first to the last that belong to the main content, without lists of links between."""
+    known = set(_shingles(judged))
+    votes = [_vote(piece, known) for piece in pieces]
+    if not any(votes):
+        return list(pieces)
+    chosen = [place for place, vote in enumerate(votes) if vote or _is_prose(pieces[place])]
+    first, last = chosen[0], chosen[-1]
+    while first and pieces[first - 1].kind == "heading":
+        first -= 1
+    kept = [
+        piece
+        for piece, vote in zip(pieces[first : last + 1], votes[first : last + 1], strict=True)
+        if vote is not False or piece.links < _ONLY_LINKS
+    ]
+    readable = sum(len(piece.text) for piece in pieces if piece.links < _MOSTLY_LINKS)
+    return kept if sum(len(piece.text) for piece in kept) >= _LEAST_KEPT * readable else list(pieces)
+
+
+def _is_prose(piece: Piece) -> bool:
+    long = len(piece.text) >= _PROSE and piece.kind in ("paragraph", "list", "code")
+    return long and piece.links < 1 - _MOSTLY_LINKS and _NOTICE.search(piece.text) is None
+
+
+def _vote(piece: Piece, known: set[tuple[str, ...]]) -> bool | None:
+    """Whether the piece's words stand in the main content; None where it has too few to tell."""
+    own = list(_shingles(piece.text))
+    return sum(shingle in known for shingle in own) >= _KEPT_SHARE * len(own) if own else None
+
+
+def _shingles(text: str) -> list[tuple[str, ...]]:
+    words = re.findall(r"\w+", text)
+    return [tuple(words[at : at + _SHINGLE]) for at in range(len(words) - _SHINGLE + 1)]
+
+
+def _metadata(root: HtmlElement) -> Metadata:
+    """What the page's head says; only a date that the page declares is one."""
+    from trafilatura.metadata import extract_metadata
+
+    # its own search for a date takes any year that the text mentions; a fixed last day keeps the clock out of it
+    found = extract_metadata(root, date_config={"extensive_search": False, "max_date": "2199-12-31"})
+    declared = {
+        "title": _og_title(root) or found.title,
+        "authors": [name for name in (found.author or "").split("; ") if name],
+        "tags": [part.strip() for tag in [*(found.categories or ()), *(found.tags or ())] for part in tag.split(",")],
+        "date": _declared_date(root),
+        "url": found.url,
+    }
+    language = language_code(root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang") or "")
+    values = metadata_from({name: value for name, value in declared.items() if value})
+    return Metadata(
+        title=values.title,
+        authors=values.authors,
+        tags=values.tags,
+        published=values.published,
+        language=language,
+        url=values.url,
+    )
+
+
+def _og_title(root: HtmlElement) -> str | None:
+    for element in root.iter("meta"):
+        if element.get("property") == "og:title" and one_line(element.get("content") or ""):
+            return one_line(element.get("content"))
+    return None
+
+
+def _declared_date(root: HtmlElement) -> str | None:
+    named: dict[str, str] = {}
+    for element in root.iter("meta"):
+        name = element.get("property") or element.get("name") or element.get("itemprop") or ""
+        named.setdefault(name.strip().lower(), element.get("content") or "")
+    dates = [day for name in _PUBLISHED if (day := parse_date(named.get(name, "")[:40]))]
+    if dates:
+        return dates[0]
+    for script in root.iter("script"):
+        if "ld+json" in (script.get("type") or "") and (match := _LINKED_DATA.search(script.text or "")):
+            return parse_date(match[1])
+    for element in root.iter("time"):
+        said = element.get("pubdate") is not None or element.get("itemprop") == "datePublished"
+        around = any(parent.tag in ("article", "header") for parent in element.iterancestors())
+        if (said or around) and (day := parse_date(element.get("datetime") or "")):
+            return day
+    return None

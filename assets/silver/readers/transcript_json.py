@@ -1,0 +1,283 @@
+"""Reads transcripts in JSON: Podcasting 2.0, Whisper and its kin, and speech services that name speakers.
+
+Every service has names of its own for the same few things, so the list of passages is found by what its items
+hold: a text and a start. Seconds and milliseconds are told apart by how fast people speak.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from assets.silver.document import Document
+from assets.silver.limits import DEFAULT_LIMITS, Limits
+from assets.silver.metadata import Metadata, metadata_from
+from assets.silver.normalise import one_line
+from assets.silver.readers import json_value
+from assets.silver.readers.clock import seconds
+from assets.silver.readers.passages import Passage, cues_from, in_milliseconds, usable
+from assets.silver.readers.transcript import document_of
+from assets.silver.refusal import RefusedError
+
+READER = "transcript-json/1"
+
+EXPECTED = (
+    "no list of passages was found; expected are for instance `segments` with `start`, `end` and `text`"
+    " (Whisper), `segments` with `startTime`, `endTime` and `body` (Podcasting 2.0), or `utterances` with"
+    " `start`, `end`, `text` and `speaker`"
+)
+
+_LISTS = (
+    "utterances segments audio_segments monologues recognizedPhrases paragraphs sentences cues captions transcription"
+    " transcript events passages results chunks items words"
+).split()
+"""Names of lists of passages, best first: whole utterances rather than their words."""
+
+_BEST_FIRST = ("alternatives", "nBest")
+"""Names of lists whose items are several hearings of the same words."""
+
+_TEXT = "text body utf8 transcript content sentence utterance caption line value display".split()
+_WORD = "punctuated_word word".split()
+_START = "start startTime start_time starttime begin from ts startSeconds start_seconds offset time".split()
+_END = "end endTime end_time endtime stop to end_ts endSeconds end_seconds".split()
+_DURATION = "duration dur".split()
+_MILLISECONDS = {
+    **dict.fromkeys("startMs start_ms startTimeMs start_time_ms tStartMs offsetMs offset_ms".split(), 1.0),
+    **dict.fromkeys("endMs end_ms endTimeMs end_time_ms dDurationMs durationMs duration_ms".split(), 1.0),
+    **dict.fromkeys("offsetInTicks durationInTicks".split(), 1e-4),
+}
+"""Names that say their unit, with its milliseconds."""
+_START_MS = "startMs start_ms startTimeMs start_time_ms tStartMs offsetMs offset_ms offsetInTicks".split()
+_END_MS = "endMs end_ms endTimeMs end_time_ms".split()
+_DURATION_MS = "dDurationMs durationMs duration_ms durationInTicks".split()
+_SPEAKER = "speaker speakerName speaker_name speakerLabel speaker_label speakerId speaker_id name".split()
+_NESTED = ("offsets", "timestamps", "timestamp")
+_METADATA = ("title", "language", "language_code", "lang", "published", "date", "author", "authors")
+
+_BEGINS = re.compile(r'[{\[]\s*(?:["{}\[\]]|\Z)')
+_SEARCHED_DEPTH = 12
+_UNIT = re.compile(r"(?i:s|sec|seconds|ms)$")
+_PUNCTUATION = re.compile(r"[.,;:!?…)\]}»“”]+$")
+
+
+def shows(text: str) -> bool:
+    """Whether the text is JSON as a whole; an object before other text is front matter."""
+    return _BEGINS.match(text) is not None and json_value.whole(text)
+
+
+def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
+    """A transcript in JSON.
+
+    Args:
+        text: the whole file with clean characters and `\\n` line breaks.
+
+    Raises:
+        RefusedError: `malformed` when it is no JSON or none of its passages has a time, `unknown_format` when
+            it holds no passages, `too_many_cues`, `nested_too_deep`.
+    """
+    parsed = json_value.parse(text, limits.nesting)
+    items = find(parsed.value)
+    if items is None:
+        raise RefusedError("unknown_format", EXPECTED)
+    if len(items) > limits.cues:
+        raise RefusedError("too_many_cues", f"{len(items)} passages")
+    passages, lost, milliseconds = _passages(items)
+    if not passages:
+        raise RefusedError("malformed", f"none of the {lost} passages has text and times that can be understood")
+    notes = list(parsed.notes)
+    if lost:
+        notes.append(f"{lost} passages without times that can be understood were left out")
+    cues = cues_from(_shown_together(passages), milliseconds=milliseconds)
+    document = document_of(cues, READER, notes=notes, limits=limits)
+    return _metadata(parsed.value).over(document)
+
+
+def find(value: Any, depth: int = 0) -> Sequence[Mapping[str, Any]] | None:
+    """The passages in a JSON value, by the names that services give their lists; None where there are none."""
+    if depth > _SEARCHED_DEPTH:
+        return None
+    if isinstance(value, list):
+        items = [item for item in value if isinstance(item, Mapping)]
+        if items and 2 * sum(map(_is_passage, items[:200])) >= len(items[:200]):
+            return items
+        return [passage for item in items for passage in _with_speaker(find(item, depth + 1) or (), item)] or None
+    if not isinstance(value, Mapping):
+        return None
+    names = sorted((name for name, item in value.items() if isinstance(item, list | Mapping)), key=_rank)
+    for name in names:
+        item = value[name][:1] if name in _BEST_FIRST and isinstance(value[name], list) else value[name]
+        if found := find(item, depth + 1):
+            return found
+    return None
+
+
+def _rank(name: str) -> int:
+    return _LISTS.index(name) if name in _LISTS else len(_LISTS)
+
+
+def _with_speaker(passages: Sequence[Mapping[str, Any]], around: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Passages with the speaker that the object around them names, where they name none."""
+    speaker = _speaker(around)
+    for passage in passages:
+        yield passage if speaker is None or _speaker(passage) is not None else {**passage, "speaker": speaker}
+
+
+def _is_passage(item: Mapping[str, Any]) -> bool:
+    timed = any(key in item for key in (*_START, *_START_MS, *_NESTED, "elements"))
+    return timed and _text_of(item) is not None
+
+
+def _text_of(item: Mapping[str, Any]) -> str | None:
+    for key in (*_TEXT, *_WORD):
+        value = item.get(key)
+        if isinstance(value, str):
+            return value
+    for key in _BEST_FIRST:
+        best = item.get(key)
+        if isinstance(best, list) and best and isinstance(best[0], Mapping):
+            return _text_of(best[0])
+    parts = item.get("segs") or item.get("elements")
+    if not isinstance(parts, list):
+        return None
+    return "".join(str(part.get("utf8") or part.get("value") or "") for part in parts if isinstance(part, Mapping))
+
+
+def _passages(items: Sequence[Mapping[str, Any]]) -> tuple[list[Passage], int, bool]:
+    """Passages, how many had text and no usable time, and whether times are milliseconds."""
+    found: list[Passage] = []
+    lost = 0
+    named_milliseconds = False
+    for item in items:
+        lines = tuple(filter(None, map(one_line, (_text_of(item) or "").split("\n"))))
+        start, end, milliseconds = _times(item)
+        if start is None or not usable(start, end):
+            if lines and found and _PUNCTUATION.fullmatch(lines[0]):
+                found[-1] = _with_mark(found[-1], lines[0])
+            else:
+                lost += 1
+        elif lines:
+            named_milliseconds |= milliseconds
+            passage = Passage(start, end, lines, _speaker(item))
+            found += _by_words(item, passage)
+    return found, lost, named_milliseconds or in_milliseconds(found)
+
+
+def _times(item: Mapping[str, Any]) -> tuple[float | None, float | None, bool]:
+    """Start and end, and whether a name says that they are milliseconds."""
+    for nested in (item, *(item[key] for key in _NESTED if isinstance(item.get(key), Mapping))):
+        for starts, ends, durations, known in (
+            (_START_MS, _END_MS, _DURATION_MS, True),
+            (_START, _END, _DURATION, False),
+        ):
+            start = _first(nested, starts)
+            if start is not None:
+                end, length = _first(nested, ends), _first(nested, durations)
+                return start, end if end is not None or length is None else start + length, known
+    pair = item.get("timestamp")
+    if isinstance(pair, list) and len(pair) == 2:
+        return _number(pair[0]), _number(pair[1]), False
+    if isinstance(pair, str | int | float):
+        return _number(pair), None, False
+    spans = [part for part in item.get("elements") or () if isinstance(part, Mapping)]
+    begins = [time for part in spans if (time := _first(part, _START)) is not None]
+    stops = [time for part in spans if (time := _first(part, _END)) is not None]
+    return (min(begins), max(stops, default=None), False) if begins else (None, None, False)
+
+
+def _first(item: Mapping[str, Any], keys: Sequence[str]) -> float | None:
+    for key in keys:
+        if key in item and (number := _number(item[key])) is not None:
+            return number * _MILLISECONDS.get(key, 1.0)
+    return None
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, also as text such as `1.5`, `1.5s` or `00:01:02.5`."""
+    if isinstance(value, str):
+        if ":" in value:
+            return seconds(value)
+        try:
+            value = float(_UNIT.sub("", value.strip()))
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _speaker(item: Mapping[str, Any]) -> str | None:
+    for key in _SPEAKER:
+        if key not in item:
+            continue
+        value = item[key]
+        if isinstance(value, Mapping):
+            value = value.get("name") or value.get("label") or value.get("id")
+        if isinstance(value, int) and not isinstance(value, bool):
+            return f"Speaker {value}"
+        if isinstance(value, str) and one_line(value):
+            return one_line(value)
+    return None
+
+
+def _by_words(item: Mapping[str, Any], whole: Passage) -> list[Passage]:
+    """The passage, or the sentences of a long one where its words have times of their own and tell its text."""
+    words = [word for word in item.get("words") or () if isinstance(word, Mapping)]
+    if len(words) < 2 or whole.end is None:
+        return [whole]
+    texts = [one_line(_text_of(word) or "") for word in words]
+    if " ".join(filter(None, texts)) != " ".join(whole.lines):
+        return [whole]
+    found: list[Passage] = []
+    held: list[str] = []
+    start = whole.start
+    for word, text in zip(words, texts, strict=True):
+        begins, ends, _ = _times(word)
+        if not held:
+            start = begins if begins is not None and begins >= start else start
+        held.append(text)
+        if text[-1:] in (".", "!", "?", "…") and ends is not None and ends >= start:
+            found.append(replace(whole, start=start, end=ends, lines=(" ".join(filter(None, held)),)))
+            held, start = [], ends
+    if any(held):
+        found.append(replace(whole, start=start, end=max(start, whole.end), lines=(" ".join(filter(None, held)),)))
+    return found
+
+
+def _shown_together(passages: Sequence[Passage]) -> list[Passage]:
+    """Neighbours with the same times and speaker as the lines of one caption, and marks joined to their word."""
+    joined: list[Passage] = []
+    for passage in passages:
+        last = joined[-1] if joined else None
+        if last is None or last.speaker != passage.speaker:
+            joined.append(passage)
+        elif _PUNCTUATION.fullmatch(" ".join(passage.lines)):
+            joined[-1] = _with_mark(last, passage.lines[0])
+        elif passage.end is not None and (last.start, last.end) == (passage.start, passage.end):
+            joined[-1] = replace(last, lines=last.lines + passage.lines)
+        else:
+            joined.append(passage)
+    return joined
+
+
+def _with_mark(passage: Passage, mark: str) -> Passage:
+    return replace(passage, lines=(*passage.lines[:-1], passage.lines[-1] + mark))
+
+
+def _metadata(value: Any) -> Metadata:
+    """What the object around the passages says about the recording."""
+    if not isinstance(value, Mapping):
+        return Metadata()
+    plain = {key: value[key] for key in _METADATA if isinstance(value.get(key), str | list)}
+    if "language_code" in plain:
+        plain.setdefault("language", plain.pop("language_code"))
+    inner = value.get("metadata")
+    if isinstance(inner, Mapping):
+        plain = {key: inner[key] for key in _METADATA if isinstance(inner.get(key), str)} | plain
+    return metadata_from(plain)

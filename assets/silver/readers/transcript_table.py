@@ -1,0 +1,119 @@
+"""Reads transcripts in columns: Whisper's TSV (`start`, `end`, `text`), the same as CSV, and label tracks without
+names of columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from assets.silver.document import Document
+from assets.silver.limits import DEFAULT_LIMITS, Limits
+from assets.silver.readers.clock import seconds
+from assets.silver.readers.passages import Passage, cues_from, in_milliseconds, usable
+from assets.silver.readers.transcript import document_of
+from assets.silver.refusal import RefusedError
+
+READER = "transcript-table/1"
+
+_START = frozenset("start begin from in start_time starttime start_ms time timestamp timecode anfang von".split())
+_END = frozenset("end stop to out end_time endtime end_ms ende bis".split())
+_TEXT = frozenset("text transcript body content sentence caption".split())
+_SPEAKER = frozenset("speaker name sprecher speaker_name".split())
+
+_NUMBER = r"(?:\d+(?:\.\d+)?|(?:\d+:)?\d+:\d+(?:[.,]\d+)?)"
+_LABELS = re.compile(rf"{_NUMBER}\t{_NUMBER}\t[^\t\n]*\S[^\t\n]*(?:\n|\Z)", re.ASCII)
+
+
+def shows(text: str) -> bool:
+    """Whether the first line names columns for a start and a text, or holds two times and a text."""
+    return _columns(text.split("\n", 1)[0][:1000]) is not None or _LABELS.match(text) is not None
+
+
+def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
+    """A table of passages.
+
+    Args:
+        text: the whole file with clean characters and `\\n` line breaks.
+
+    Raises:
+        RefusedError: `malformed` when no row has a text and times, `unknown_format` where no columns are for
+            them, `too_many_cues`.
+    """
+    text = text.lstrip("\ufeff\n")
+    count = text.count("\n")
+    if count > 2 * limits.cues:
+        raise RefusedError("too_many_cues", f"{count} lines")
+    if not shows(text):
+        raise RefusedError("unknown_format", "a table without columns for a start and a text")
+    passages, lost = _passages(text)
+    if not passages:
+        raise RefusedError("malformed", f"none of the {lost} rows has a text and times that can be understood")
+    notes = [f"{lost} rows without a text and times that can be understood were left out"] if lost else []
+    cues = cues_from(passages, milliseconds=in_milliseconds(passages))
+    return document_of(cues, READER, notes=notes, limits=limits)
+
+
+def _columns(line: str) -> tuple[str, int, int | None, int, int | None] | None:
+    """Separator, and the columns of start, end, text and speaker; None if the line does not name them."""
+    for separator in "\t;,|":
+        names = [name.strip().strip('"').casefold() for name in line.split(separator)]
+        found = [next((at for at, name in enumerate(names) if name in known), None) for known in _KNOWN]
+        start, end, text, speaker = found
+        if start is not None and text is not None:
+            return separator, start, end, text, speaker
+    return None
+
+
+_KNOWN = (_START, _END, _TEXT, _SPEAKER)
+
+
+def _passages(text: str) -> tuple[list[Passage], int]:
+    first, _, rest = text.partition("\n")
+    columns = _columns(first)
+    separator, start_at, end_at, text_at, speaker_at = columns or ("\t", 0, 1, 2, None)
+    found: list[Passage] = []
+    lost = 0
+    for row in _rows(rest if columns else text, separator, text_at):
+        if not any(cell.strip() for cell in row):
+            continue
+        start = _time(row, start_at)
+        end = _time(row, end_at)
+        said = " ".join(row[text_at].split()) if text_at < len(row) else ""
+        if start is None or not usable(start, end):
+            lost += 1
+        elif said:
+            speaker = row[speaker_at].strip() or None if speaker_at is not None and speaker_at < len(row) else None
+            found.append(Passage(start, end, (said,), speaker))
+    return found, lost
+
+
+def _rows(text: str, separator: str, text_at: int) -> Iterator[Sequence[str]]:
+    if separator != "\t":
+        yield from _quoted(text, separator)
+        return
+    # Whisper quotes nothing: a quotation mark is part of what was said
+    for line in text.split("\n"):
+        yield line.split("\t", max(text_at, 2))
+
+
+def _quoted(text: str, separator: str) -> Iterable[Sequence[str]]:
+    csv.field_size_limit(2**31 - 1)
+    try:
+        yield from csv.reader(io.StringIO(text), delimiter=separator)
+    except csv.Error as error:
+        raise RefusedError("malformed", "the table cannot be understood") from error
+
+
+def _time(row: Sequence[str], at: int | None) -> float | None:
+    if at is None or at >= len(row):
+        return None
+    cell = row[at].strip()
+    if ":" in cell:
+        return seconds(cell)
+    try:
+        return float(cell)
+    except ValueError:
+        return None

@@ -13,14 +13,14 @@ from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
 
 from assets.silver.decode import decode
-from assets.silver.document import Document
+from assets.silver.document import Document, Hidden
 from assets.silver.limits import Limits
 from assets.silver.metadata import Metadata
-from assets.silver.normalise import DocumentBuilder, clean_characters, one_line
-from assets.silver.readers.html_text import pieces_of
+from assets.silver.normalise import DocumentBuilder, clean_characters, line_ends, one_line
+from assets.silver.readers.html_tree import pieces_of
 from assets.silver.refusal import RefusedError
 
-READER = "eml/1"
+READER = "eml/2"
 
 _SEARCHED = 16 * 1024
 _HEADER = re.compile(rb"(?:From [^\n]*\n)?[A-Za-z][A-Za-z0-9-]{1,60}:[ \t\r\n]")
@@ -151,16 +151,19 @@ def _contents(message: EmailMessage, limits: Limits) -> _Contents:
 
 def _body(message: EmailMessage, contents: _Contents) -> Document:
     builder = DocumentBuilder()
+    hidden: list[Hidden] = []
     plain = "\n\n".join(filter(None, (_plain(part) for part in contents.plain)))
     if plain.strip():
         for paragraph in _EMPTY_LINE.split(plain):
             builder.add("paragraph", paragraph)
     else:
         for part in contents.html:
-            for piece in pieces_of(clean_characters(decode(_bytes(part)).text)):
+            found = pieces_of(line_ends(_text(part)))
+            hidden += found.hidden
+            for piece in found.shown:
                 builder.add(piece.kind, piece.text, level=piece.level)
     notes = ("the message has defects and was read as far as possible",) if message.defects else ()
-    return _metadata(message).over(builder.build(READER, notes=notes))
+    return _metadata(message).over(builder.build(READER, notes=notes, hidden=tuple(hidden)))
 
 
 def _plain(part: EmailMessage) -> str:

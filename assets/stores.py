@@ -51,6 +51,7 @@ class Stores:
         file_max_bytes: largest file that is read.
         removal_share: share of a source's files (0 to 1) that may vanish at once.
         keep_releases: releases kept behind the active one.
+        audit_keep_days: days that rows of the audit log are kept.
         bronze_keys: master keys of bronze; None: the key file of the home.
         progress: told about long steps.
         sound: (check, table, partition, commit) that passed in this process.
@@ -64,6 +65,7 @@ class Stores:
     file_max_bytes: int = 100_000_000
     removal_share: float = 0.2
     keep_releases: int = 5
+    audit_keep_days: int = 400
     bronze_keys: str | None = field(default=None, repr=False)
     progress: Progress = no_progress
     sound: set[tuple[str, str, Partition, int]] = field(default_factory=set)
@@ -95,6 +97,11 @@ class Stores:
         from assets.bronze.vault import Vault
 
         return Vault(self.lake, MasterKeys.load(self.bronze_keys, self.settings.keys_dir / "bronze.keys"))
+
+    @functools.cached_property
+    def seal_key(self) -> bytes:
+        """Key of the audit log's seals; it must not lie in the database they guard."""
+        return load_key(self.settings.keys_dir / "seal.key")
 
     @functools.cached_property
     def database(self) -> Database:

@@ -1,9 +1,10 @@
-"""Schedules: expiry is told to the index every night, and carried out behind it."""
+"""Schedules: expiry is told to the index every night, and carried out behind it; the audit log is sealed."""
 
 from __future__ import annotations
 
 import dagster as dg
 
+from pipelines.audit import audit
 from pipelines.expiry import expiry
 from pipelines.jobs import publish
 
@@ -25,4 +26,13 @@ nightly_expiry = dg.ScheduleDefinition(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Deletes expired passages and releases that are no longer kept.",
+)
+
+nightly_audit = dg.ScheduleDefinition(
+    name="nightly_audit",
+    job=audit,
+    cron_schedule="15 1 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Seals the day before, makes partitions ahead and drops months past their time.",
 )

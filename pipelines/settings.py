@@ -30,6 +30,9 @@ class PipelineSettings(Settings):
     removal_share: float = Field(
         0.2, ge=0, le=1, description="Share of a source's files that may vanish at once; more are held."
     )
+    audit_keep_days: int = Field(
+        400, ge=1, description="Days that rows of the audit log are kept; whole months are dropped."
+    )
     keep_releases: int = Field(5, ge=1, description="Releases kept behind the active one, to roll back to.")
 
     @field_validator("inbox")

@@ -28,6 +28,7 @@ def build_stores(
         file_max_bytes=settings.file_max_bytes,
         removal_share=settings.removal_share,
         keep_releases=settings.keep_releases,
+        audit_keep_days=settings.audit_keep_days,
         bronze_keys=settings.bronze_keys.get_secret_value() if settings.bronze_keys else None,
         progress=progress,
     )

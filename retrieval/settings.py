@@ -19,8 +19,8 @@ PREFIX = "KNOWLEDGE_"
 SETTINGS_FILE = "settings.toml"
 PIPELINE_NAMES = frozenset(
     {
-        "bronze_keys", "file_max_bytes", "inbox", "keep_releases", "lake", "owner_dsn", "removal_share", "retry_limit",
-        "retry_pause_s", "sensor_interval_s", "settle_s",
+        "audit_keep_days", "bronze_keys", "file_max_bytes", "inbox", "keep_releases", "lake", "owner_dsn",
+        "removal_share", "retry_limit", "retry_pause_s", "sensor_interval_s", "settle_s",
     }
 )  # fmt: skip
 """Settings of the pipeline, which stand in the same file; where only questions are asked they are passed over."""

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.audit.partitions import ensure_partitions
 from assets.index.desired import read_desired, read_passages
 from assets.index.publish import publish
 from assets.index.releases import list_releases, promote
@@ -61,6 +62,7 @@ def candidate(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores
 def active(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """Promote the candidate."""
     with stores.connect() as connection:
+        ensure_partitions(connection, now=stores.clock())
         releases = list_releases(connection)
         if not releases:
             context.log.info("nothing is published yet")

@@ -44,9 +44,10 @@ def test_assets_checks_and_jobs_are_these() -> None:
         "silver/quarantine:contract",
         "silver/quarantine:every_file_accounted",
     ]
-    assert {job.name for job in defs.jobs or ()} == {"knowledge", "lake", "publish", "expiry"}
+    assert {job.name for job in defs.jobs or ()} == {"knowledge", "lake", "publish", "expiry", "audit"}
     assert {sensor.name for sensor in defs.sensors or ()} == {"inbox"}
-    assert {schedule.name for schedule in defs.schedules or ()} == {"nightly_publish", "nightly_expiry"}
+    schedules = {"nightly_publish", "nightly_expiry", "nightly_audit"}
+    assert {schedule.name for schedule in defs.schedules or ()} == schedules
 
 
 def test_every_check_of_data_stops_what_lies_downstream() -> None:

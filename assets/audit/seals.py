@@ -1,0 +1,297 @@
+"""Seals of the audit log: each day's rows are hashed and chained, so that a later change of any of them shows.
+
+A seal is a keyed hash (HMAC-SHA256) over the hash of the rows and the seal before. The key lies outside the database,
+so whoever can rewrite rows and seals there, the database's administrator for one, still cannot make them agree.
+Retention drops whole months and says so in the chain; the seals stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import sql
+
+from assets.audit.partitions import LOCK_TIMEOUT, TABLES, ensure_partitions, months, next_month, partition_name
+from assets.index.segments import Connection
+
+FORM = "knowledge-seal/1"
+"""Form of the hashed rows. Columns that a later version adds are not among them: they need another form."""
+
+COLUMNS = {
+    "audit": (
+        "at", "request_id", "tenant", "principal", "query", "release", "model", "k", "filters", "hits", "scores",
+        "timings", "degraded", "reasons", "versions", "correlation", "asked_at",
+    ),
+    "feedback": ("at", "request_id", "tenant", "principal", "outcome", "comment"),
+}  # fmt: skip
+
+GRACE = timedelta(hours=1)
+"""How long after midnight a day is sealed: what began before it is then over, by the timeouts of a search."""
+
+SEAL_LOCK = 0x7365616C
+"""Advisory lock that keeps two processes from sealing at once ("seal" in ASCII)."""
+
+DAY, DROP = "day", "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """One entry of the chain: a day that is over, or a month (its first day) that retention dropped."""
+
+    number: int
+    kind: str
+    day: date
+    audit_rows: int
+    feedback_rows: int
+    digest: str
+    chain: str
+
+    def link(self, key: bytes, previous: str) -> str:
+        """What `chain` must be."""
+        rows = [self.audit_rows, self.feedback_rows, self.digest]
+        facts = [FORM, self.number, self.kind, str(self.day), *rows, previous]
+        return hmac.digest(key, json.dumps(facts).encode(), hashlib.sha256).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A day, or an entry of the chain, that is not as it was sealed."""
+
+    day: date
+    what: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What verifying found.
+
+    Attributes:
+        problems: what was tampered with, by day; empty where nothing was.
+        days: days whose rows were compared.
+        dropped: days whose rows retention has dropped.
+        sealed_to: last day that is sealed; None before the first.
+        head: the last seal; written down elsewhere it also shows that seals were cut off.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    days: int = 0
+    dropped: int = 0
+    sealed_to: date | None = None
+    head: str = ""
+
+
+def seal(connection: Connection, key: bytes, *, now: datetime) -> list[Seal]:
+    """Seal every day that is over and not sealed yet. Returns the new seals.
+
+    Args:
+        connection: as owner, in autocommit.
+        key: of `keys/seal.key`.
+    """
+    made: list[Seal] = []
+    while (one := _seal_next(connection, key, now)) is not None:
+        made.append(one)
+    return made
+
+
+def keep_audit(connection: Connection, key: bytes, *, now: datetime, keep_days: int) -> dict[str, list[str]]:
+    """The daily work on the log: partitions ahead, seals, and months past their time dropped.
+
+    A month is dropped when its last day is older than `keep_days` and sealed.
+
+    Returns:
+        Names of the partitions `made` and `dropped`, and the days `sealed`.
+    """
+    made = ensure_partitions(connection, now=now)
+    sealed = seal(connection, key, now=now)
+    oldest = now.astimezone(UTC).date() - timedelta(days=keep_days)
+    dropped: list[str] = []
+    for month in months(connection):
+        if next_month(month) <= oldest:
+            dropped += _drop(connection, key, month, now)
+    return {"made": made, "sealed": [str(one.day) for one in sealed], "dropped": dropped}
+
+
+def verify(connection: Connection, key: bytes, *, head: str | None = None) -> Verdict:
+    """Compare rows and seals.
+
+    Args:
+        head: a seal that was written down earlier; the chain must still hold it.
+    """
+    with connection.transaction():
+        # Nobody seals or drops meanwhile; sealed rows do not change by themselves.
+        connection.execute("select pg_advisory_xact_lock_shared(%s)", [SEAL_LOCK])
+        seals = _seals(connection)
+        problems = list(_broken_links(seals, key))
+        if head is not None and head not in {one.chain for one in seals}:
+            problems.append(Problem(seals[-1].day if seals else date.min, "the chain does not hold the seal given"))
+        days = [one for one in seals if one.kind == DAY]
+        gone = {one.day for one in seals if one.kind == DROP}
+        compared = [one for one in days if one.day.replace(day=1) not in gone]
+        for one in compared:
+            found = _rows_of(connection, one.day)
+            if found != (one.audit_rows, one.feedback_rows, one.digest):
+                problems.append(Problem(one.day, _difference(one, found)))
+        problems += _rows_outside(connection, days, gone)
+    return Verdict(
+        problems=sorted(problems, key=lambda problem: problem.day),
+        days=len(compared),
+        dropped=len(days) - len(compared),
+        sealed_to=days[-1].day if days else None,
+        head=seals[-1].chain if seals else "",
+    )
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _seal_next(connection: Connection, key: bytes, now: datetime) -> Seal | None:
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", [SEAL_LOCK])
+        seals = _seals(connection)
+        days = [one.day for one in seals if one.kind == DAY]
+        day = days[-1] + timedelta(days=1) if days else _first_day(connection)
+        if day is None or _end(day) + GRACE > now:
+            return None
+        return _append(connection, key, seals, DAY, day, _rows_of(connection, day), now)
+
+
+def _drop(connection: Connection, key: bytes, month: date, now: datetime) -> list[str]:
+    last = next_month(month) - timedelta(days=1)
+    dropped = []
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", [SEAL_LOCK])
+        seals = _seals(connection)
+        days = [one for one in seals if one.kind == DAY]
+        # A month before the first sealed day has no rows that anybody could miss.
+        if days and days[-1].day < last:
+            return []
+        in_month = [one for one in days if one.day.replace(day=1) == month]
+        counts = sum(one.audit_rows for one in in_month), sum(one.feedback_rows for one in in_month)
+        connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+        for table in TABLES:
+            name = partition_name(table, month)
+            if connection.execute("select to_regclass(%s)", [f"knowledge.{name}"]).fetchone() != (None,):
+                connection.execute(sql.SQL("drop table {}").format(sql.Identifier("knowledge", name)))
+                dropped.append(name)
+        if in_month:
+            digest = hashlib.sha256(" ".join(one.digest for one in in_month).encode()).hexdigest()
+            _append(connection, key, seals, DROP, month, (*counts, digest), now)
+    return dropped
+
+
+def _append(
+    connection: Connection,
+    key: bytes,
+    seals: Sequence[Seal],
+    kind: str,
+    day: date,
+    rows: tuple[int, int, str],
+    now: datetime,
+) -> Seal:
+    bare = Seal(len(seals) + 1, kind, day, *rows, chain="")
+    one = Seal(len(seals) + 1, kind, day, *rows, chain=bare.link(key, seals[-1].chain if seals else ""))
+    connection.execute(
+        "insert into knowledge.seal (number, kind, day, audit_rows, feedback_rows, digest, chain, sealed_at)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s)",
+        [one.number, kind, day, *rows, one.chain, now],
+    )
+    return one
+
+
+def _seals(connection: Connection) -> list[Seal]:
+    rows = connection.execute(
+        "select number, kind, day, audit_rows, feedback_rows, digest, chain from knowledge.seal order by number"
+    )
+    return [Seal(*row) for row in rows]
+
+
+def _first_day(connection: Connection) -> date | None:
+    row = connection.execute(
+        "select (least((select min(at) from knowledge.audit), (select min(at) from knowledge.feedback))"
+        " at time zone 'UTC')::date"
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _rows_of(connection: Connection, day: date) -> tuple[int, int, str]:
+    """Counts and hash of a day's rows. Rows are hashed one by one and their hashes sorted, so order does not matter."""
+    whole = hashlib.sha256(f"{FORM} {day}".encode())
+    counts = []
+    for table in TABLES:
+        hashes = sorted(hashlib.sha256(row).digest() for row in _canonical(connection, table, day))
+        counts.append(len(hashes))
+        whole.update(f" {table} {len(hashes)} ".encode())
+        whole.update(b"".join(hashes))
+    return counts[0], counts[1], whole.hexdigest()
+
+
+def _canonical(connection: Connection, table: str, day: date) -> Iterator[bytes]:
+    names = COLUMNS[table]
+    statement = sql.SQL("select {} from {} where at >= %s and at < %s").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier("knowledge", table)
+    )
+    with connection.cursor(name=f"seal_{table}") as cursor:
+        cursor.itersize = 2_000
+        cursor.execute(statement, [_start(day), _end(day)])
+        for row in cursor:
+            facts = {name: _plain(name, value) for name, value in zip(names, row, strict=True)}
+            yield json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A value in a form that no version of driver, server or session writes otherwise."""
+    if isinstance(value, datetime):
+        return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    if isinstance(value, UUID):
+        return value.hex
+    if name == "scores":
+        return [struct.pack(">f", score).hex() for score in value]
+    return value
+
+
+def _broken_links(seals: Sequence[Seal], key: bytes) -> Iterator[Problem]:
+    previous, expected = "", None
+    for place, one in enumerate(seals, 1):
+        if one.number != place or not hmac.compare_digest(one.chain, one.link(key, previous)):
+            yield Problem(one.day, f"seal {one.number} was changed, or the one before it is missing")
+        if one.kind == DAY:
+            if expected is not None and one.day != expected:
+                yield Problem(expected, "the seal of this day is missing")
+            expected = one.day + timedelta(days=1)
+        previous = one.chain
+
+
+def _rows_outside(connection: Connection, days: Sequence[Seal], gone: set[date]) -> Iterator[Problem]:
+    """Rows at times before the first seal, or in months that were dropped: they were put there later."""
+    spans = [(_start(month), _end(next_month(month) - timedelta(days=1))) for month in sorted(gone)]
+    if days:
+        spans.append((datetime(1, 1, 1, tzinfo=UTC), _start(days[0].day)))
+    for begin, end in spans:
+        for table in TABLES:
+            statement = sql.SQL("select (min(at) at time zone 'UTC')::date from {} where at >= %s and at < %s")
+            row = connection.execute(statement.format(sql.Identifier("knowledge", table)), [begin, end]).fetchone()
+            if row and row[0] is not None:
+                yield Problem(row[0], f"rows of {table} were added where none are left to be")
+
+
+def _difference(one: Seal, found: tuple[int, int, str]) -> str:
+    sealed, now = (one.audit_rows, one.feedback_rows), found[:2]
+    if sealed != now:
+        return f"sealed with {sealed[0]} requests and {sealed[1]} feedbacks, now there are {now[0]} and {now[1]}"
+    return "rows were changed since they were sealed"
+
+
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _end(day: date) -> datetime:
+    return _start(day + timedelta(days=1))

@@ -1,0 +1,69 @@
+"""`knowledge audit`: seals the log of requests, and says whether somebody changed it afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.cli.frame import PERMANENT, Answer, DebugOption, HomeOption, JsonOption, command
+from pipelines.cli.homes import pipeline_settings
+from pipelines.cli.output import counted
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+group = typer.Typer(no_args_is_help=True, help="Seal the log of requests, and verify its seals.")
+
+
+@group.command()
+@command
+def seal(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
+    """Seal the days that are over, make partitions ahead, drop months past their time."""
+    from assets.audit.seals import keep_audit
+    from pipelines.stores import build_stores
+
+    stores = build_stores(pipeline_settings(home))
+    with stores.connect() as connection:
+        done = keep_audit(connection, stores.seal_key, now=stores.clock(), keep_days=stores.audit_keep_days)
+
+    def show(console: Console) -> None:
+        sealed, dropped = done["sealed"], done["dropped"]
+        span = f": {sealed[0]} to {sealed[-1]}" if sealed else ""
+        console.print(f"{counted(len(sealed), 'day')} sealed{span}.")
+        if dropped:
+            console.print(f"Past {stores.audit_keep_days} days and dropped: {', '.join(dropped)}.")
+
+    return Answer(done, show)
+
+
+@group.command()
+@command
+def verify(
+    head: Annotated[
+        str | None, typer.Option("--head", metavar="SEAL", help="A last seal that was written down elsewhere earlier.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Compare the log with its seals; exit code 1 and the days where they differ."""
+    from assets.audit.seals import verify as compare
+    from pipelines.stores import build_stores
+
+    stores = build_stores(pipeline_settings(home))
+    with stores.connect() as connection:
+        verdict = compare(connection, stores.seal_key, head=head)
+
+    def show(console: Console) -> None:
+        if verdict.sealed_to is None:
+            console.print("Nothing is sealed yet: `knowledge audit seal` seals the days that are over.")
+            return
+        dropped = f", the rows of {counted(verdict.dropped, 'day')} are past their time" if verdict.dropped else ""
+        console.print(f"{counted(verdict.days, 'day')} compared, sealed up to {verdict.sealed_to}{dropped}.")
+        if not verdict.problems:
+            console.print("Every row is as it was sealed.")
+        console.print(f"Last seal: {verdict.head}")
+
+    problems = [f"{problem.day}: {problem.what}" for problem in verdict.problems]
+    return Answer(verdict, show, code=PERMANENT if problems else 0, problems=problems)

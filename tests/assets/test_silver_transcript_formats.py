@@ -153,7 +153,7 @@ def test_odd_json_is_noted_or_refused() -> None:
     [
         ('{"segments":[{"start":NaN,"end":-1,"text":"b"},{"start":1e400}]}', "a.json", "malformed", "none of"),
         ('{"segments":[{"start":0,"end":1,"text":"abge', "a.json", "malformed", "line 1"),
-        ("[" * 50_000, "a.json", "nested_too_deep", "JSON deeper than 200 levels"),
+        ("[" * 50_000, "a.json", "nested_too_deep", "JSON of more levels"),
         ('{"posts":[{"title":"x"}]}', "a.json", "unknown_format", "expected are for instance `segments`"),
         ("WEBVTT\n\n" + "00:01.000 --> 00:02.000\nx\n\n" * 5, "a.vtt", "too_many_cues", "5 cues"),
         ("1\n00:01,000 --> 00:02,000\nx\n\n" * 5, "a.srt", "too_many_cues", "5 cues"),
@@ -362,3 +362,13 @@ def test_hostile_transcripts_take_no_quadratic_time(content: str, path: str) -> 
     assert time.process_time() - started < 5
     for document in documents:
         assert_sound(document)
+
+
+def test_line_breaks_of_unicode_may_stand_in_json() -> None:
+    content = '[{"start": 0, "end": 1, "text": "eins\u2028zwei\x85drei"}]'
+    assert read_one(content, "a.json").text == "eins zwei drei"
+
+
+def test_long_text_with_times_is_text_by_its_name() -> None:
+    document = read_one("\n".join(f"00:{n // 60:02d}:{n % 60:02d} {'Wort ' * 30}" for n in range(0, 3000, 5)), "a.txt")
+    assert (document.reader.split("/")[0], document.notes) == ("transcript-text", ())

@@ -18,7 +18,7 @@ from assets.silver.readers.transcript import Cue
 from assets.silver.refusal import RefusedError
 
 if TYPE_CHECKING:
-    from webvtt import Caption, WebVTT
+    from webvtt import WebVTT
     from webvtt.models import Timestamp
 
 ARROW = re.compile(rf"^[ \t]*({CLOCK})[ \t]*(?:--+|[–—])[ \t]*>[ \t]*({CLOCK})(?![\d:.,])([^\n]*)", re.M | re.ASCII)
@@ -29,6 +29,9 @@ COMMA = re.compile(rf"^[ \t]*({CLOCK})[ \t]*,[ \t]*({CLOCK})[ \t]*$()", re.M | r
 
 _EXACT = re.compile(
     r"^(?:\d{2,4}:)?[0-5]\d:[0-5]\d\.\d{3} --> (?:\d{2,4}:)?[0-5]\d:[0-5]\d\.\d{3}(?![\d:.,])", re.M | re.A
+)
+_EXACT_NUMBERED = re.compile(
+    r"^\d{1,9}\n\d{2,4}:[0-5]\d:[0-5]\d,\d{3} --> \d{2,4}:[0-5]\d:[0-5]\d,\d{3}(?![\d:.,])", re.M | re.A
 )
 _NUMBERED = re.compile(
     r"(?:(?:\A|(?<=\n))[ \t]*\d{1,9}[ \t]*\n|(?:\A|(?<=\n\n))[^\n]{1,40}\n)?" + ARROW.pattern[1:], re.M | re.A
@@ -68,6 +71,8 @@ def _mended(text: str, kind: str) -> str:
         return text if len(_EXACT.findall(text)) == text.count("-->") else ARROW.sub(_exact_line, text)
     if kind == "sbv":
         return COMMA.sub(lambda match: f"\n{_exact(match[1])},{_exact(match[2])}", text)
+    if len(_EXACT_NUMBERED.findall(text)) == text.count("-->"):
+        return text.lstrip("\n")
     # the library wants a number before every cue, and takes empty lines for text of the cue before
     return _NUMBERED.sub(lambda match: f"\n1\n{_exact_line(match)}", text).lstrip("\n")
 
@@ -100,19 +105,18 @@ def cues_of(captions: WebVTT) -> list[Cue]:
     for caption in captions:
         start = _seconds(caption.start_time)
         end = max(start, _seconds(caption.end_time))
-        raw = "\n".join(caption.lines)
-        if "<" not in raw and "&" not in raw and "{" not in raw:
-            lines = caption.lines
-            if len(lines) == 1:
-                line = " ".join(lines[0].split())
-                if line:
-                    cues.append(Cue(start, end, (line,)))
-                continue
-        cues += _marked_up(caption, raw, start, end)
+        lines = caption.lines
+        raw = lines[0] if len(lines) == 1 else "\n".join(lines)
+        if "<" in raw or "&" in raw or "{" in raw or (len(lines) > 1 and raw[:1] in "-–—"):
+            cues += _marked_up(raw, start, end)
+        elif len(lines) == 1:
+            cues.append(Cue(start, end, (" ".join(raw.split()),)))
+        else:
+            cues.append(Cue(start, end, tuple([" ".join(line.split()) for line in lines if line.strip()])))
     return cues
 
 
-def _marked_up(caption: Caption, raw: str, start: float, end: float) -> Iterator[Cue]:
+def _marked_up(raw: str, start: float, end: float) -> Iterator[Cue]:
     for speaker, part in voices(raw):
         lines = [line for line in map(plain, part.split("\n")) if line]
         if sum(bool(_DASH.match(line)) for line in lines) > 1:

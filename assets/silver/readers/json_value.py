@@ -1,4 +1,4 @@
-"""JSON from strangers: bounded depth, no NaN, no infinity, and keys that are given twice are counted."""
+"""JSON from strangers: as deep as the parser may recurse, without NaN and infinity; keys given twice are counted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from assets.silver.refusal import RefusedError
 
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"?+|[\[{]+|[\]}]+', re.DOTALL)
+_FRONT_MATTER_ENDS = re.compile(r"^\}[ \t]*\n\s*[^\s,\]}]", re.MULTILINE)
+"""A brace alone on its line and other text behind it: JSON as front matter, though it cannot be understood."""
 
 
 @dataclass(slots=True)
@@ -35,22 +36,20 @@ class Parsed:
     notes: tuple[str, ...] = field(default=())
 
 
-def parse(text: str, nesting: int, start: int = 0) -> Parsed:
-    """The JSON value that begins at `start`, white space before it skipped; NaN and infinity are null.
+def parse(text: str) -> Parsed:
+    """The JSON value with which the text begins, white space aside; NaN and infinity are null.
 
     Raises:
         RefusedError: `malformed` with the line, `nested_too_deep`.
     """
-    check_depth(text, nesting, start)
     pairs = _Pairs()
     decoder = json.JSONDecoder(object_pairs_hook=pairs.mapping, parse_constant=pairs.constant)
-    start += len(text) - start - len(text[start:].lstrip())
     try:
-        value, end = decoder.raw_decode(text, start)
+        value, end = decoder.raw_decode(text, len(text) - len(text.lstrip()))
     except json.JSONDecodeError as error:
         raise RefusedError("malformed", f"line {error.lineno}: the JSON cannot be understood") from error
     except RecursionError as error:
-        raise RefusedError("nested_too_deep", "JSON") from error
+        raise RefusedError("nested_too_deep", "JSON of more levels than any transcript has") from error
     except ValueError as error:
         raise RefusedError("malformed", "a number in the JSON cannot be understood") from error
     notes = []
@@ -62,33 +61,9 @@ def parse(text: str, nesting: int, start: int = 0) -> Parsed:
 
 
 def whole(text: str) -> bool:
-    """Whether the text is a JSON object or list from its first character to its last, or one that was cut off."""
-    depth = 0
-    for match in _STRUCTURE.finditer(text):
-        run = match[0]
-        if run[0] in "[{":
-            depth += len(run)
-        elif run[0] in "]}":
-            depth -= len(run)
-            if depth <= 0:
-                return not text[match.end() :].strip()
-    return True
-
-
-def check_depth(text: str, nesting: int, start: int = 0) -> None:
-    """Refuse what is nested deeper than allowed before anything is built from it.
-
-    Raises:
-        RefusedError: `nested_too_deep`.
-    """
-    depth = 0
-    for match in _STRUCTURE.finditer(text, start):
-        run = match[0]
-        if run[0] in "[{":
-            depth += len(run)
-            if depth > nesting:
-                raise RefusedError("nested_too_deep", f"JSON deeper than {nesting} levels")
-        elif run[0] in "]}":
-            depth -= len(run)
-            if depth <= 0:
-                return
+    """Whether the text is a JSON object or list from its first character to its last, or one that is broken."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return _FRONT_MATTER_ENDS.search(text) is None
+    return not text[end:].strip()

@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from assets.silver.readers.transcript import Cue
 
@@ -25,6 +24,7 @@ _DASH = re.compile(r"[-–—]\s+")
 _PARTICLES = frozenset(
     "von vom zu zur van der den de del della di da du la le ten ter bin ibn al el y und and & -".split()
 )
+_MARKS = frozenset(">[-–—")
 _TITLES = re.compile(r"(?:Dr|Prof|Mr|Mrs|Ms|St|Jr|Sr|[A-ZÄÖÜ])\.$")
 
 
@@ -36,6 +36,8 @@ def named(cues: Sequence[Cue]) -> list[Cue]:
     """
     if any(cue.speaker is not None for cue in cues):
         return list(cues)
+    if not any(":" in line[:48] or line[:1] in _MARKS for cue in cues for line in cue.lines):
+        return list(cues)
     voiced = [part for cue in cues for part in _voices(cue)]
     labels = [_label(cue) for cue in voiced]
     known = _speakers(labels)
@@ -45,11 +47,11 @@ def named(cues: Sequence[Cue]) -> list[Cue]:
     told: list[Cue] = []
     for cue, label in zip(voiced, labels, strict=True):
         if label is None or label[0] not in known:
-            told.append(replace(cue, speaker=speaker))
+            told.append(cue._replace(speaker=speaker))
             continue
         speaker = label[0]
         lines = tuple(line for line in (cue.lines[0][label[1] :], *cue.lines[1:]) if line)
-        told.append(replace(cue, speaker=speaker, lines=lines, new_turn=True))
+        told.append(cue._replace(speaker=speaker, lines=lines, new_turn=True))
     return told
 
 
@@ -109,7 +111,7 @@ def _voices(cue: Cue) -> list[Cue]:
         else:
             parts[-1][0].append(text)
     return [
-        replace(cue, lines=tuple(filter(None, texts)), new_turn=new or (cue.new_turn and place == 0))
+        cue._replace(lines=tuple(filter(None, texts)), new_turn=new or (cue.new_turn and place == 0))
         for place, (texts, new) in enumerate(parts)
         if any(texts)
     ]

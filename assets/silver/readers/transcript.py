@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
@@ -35,11 +34,9 @@ _SENTENCE_END = re.compile(r"[.!?…][\"'»“”’)\]]*(?=\s|$)")
 _NO_SENTENCE_END = re.compile(
     r"(?:^|\s|\()(?:\d{1,2}|\w|[zZdDuUoOiIsS]\.\s?\w|bzw|usw|etc|ca|vgl|Nr|Dr|Prof|Mr|Mrs|Ms|St|vs|e\.g|i\.e|Abs|Art)\.$"
 )
-_MAY_END = re.compile("[.!?…]")
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
+class Cue(NamedTuple):
     """What is shown between two moments of a recording.
 
     Attributes:
@@ -60,8 +57,7 @@ class Cue:
         return " ".join(self.lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """A stretch of speech of one voice, at most about `MAX_SECONDS` and `MAX_CHARACTERS` long."""
 
     speaker: str | None
@@ -111,7 +107,7 @@ def _in_order(cues: Iterable[Cue]) -> Iterator[Cue]:
     ordered = sorted((cue for cue in cues if cue.lines), key=_start)
     for cue, following in zip_longest(ordered, ordered[1:]):
         if following is not None and cue.end_s - cue.start_s > MAX_SECONDS and cue.end_s > following.start_s:
-            yield replace(cue, end_s=following.start_s)
+            yield cue._replace(end_s=following.start_s)
         else:
             yield cue
 
@@ -145,7 +141,7 @@ def _without_repetition(cues: Iterable[Cue]) -> Iterator[Cue]:
         fresh = _fresh_lines(known, cue.lines)
         shown, speaker = cue.lines, cue.speaker
         if fresh:
-            yield replace(cue, lines=fresh)
+            yield cue._replace(lines=fresh)
 
 
 def _fresh_lines(shown: tuple[str, ...], lines: tuple[str, ...]) -> tuple[str, ...]:
@@ -185,6 +181,9 @@ def _pieces(cues: Iterable[Cue]) -> Iterator[_Piece]:
     for cue in cues:
         lines = cue.lines
         text = lines[0] if len(lines) == 1 else " ".join(lines)
+        if _SENTENCE_END.search(text) is None and len(text) <= MAX_CHARACTERS:
+            yield _Piece(text, cue.start_s, cue.end_s, False)
+            continue
         ends = [end for match in _SENTENCE_END.finditer(text) if not _goes_on(text, end := match.end())]
         if len(text) <= MAX_CHARACTERS and (not ends or ends == [len(text)]):
             yield _Piece(text, cue.start_s, cue.end_s, bool(ends))

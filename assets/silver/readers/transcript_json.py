@@ -78,7 +78,11 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
         RefusedError: `malformed` when it is no JSON or none of its passages has a time, `unknown_format` when
             it holds no passages, `too_many_cues`, `nested_too_deep`.
     """
-    parsed = json_value.parse(text, limits.nesting)
+    parsed = json_value.parse(text)
+    if text[parsed.end :].strip():
+        raise RefusedError(
+            "malformed", f"line {text.count(chr(10), 0, parsed.end) + 1}: text behind the end of the JSON"
+        )
     items = find(parsed.value)
     if items is None:
         raise RefusedError("unknown_format", EXPECTED)

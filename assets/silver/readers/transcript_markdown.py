@@ -58,12 +58,13 @@ class _Said:
 
 def shows(text: str) -> bool:
     """Whether speakers in bold begin the paragraphs of a Markdown text, or times its lines, front matter aside."""
-    body = without(text)[:_SAMPLE]
+    behind = without(text)
+    body = behind[:_SAMPLE]
     labels = Counter(one_line(match["name"]) for match in _LABELLED.finditer(body))
     count = sum(labels.values())
     if count >= _FEWEST and count >= _AGAIN * len(labels):
         return count >= _SHARE * len(_PARAGRAPH.findall(body))
-    return text is not body and transcript_text.shows(body.lstrip("\n"))
+    return behind is not text and transcript_text.shows(body.lstrip("\n"))
 
 
 def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:

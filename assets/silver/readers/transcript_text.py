@@ -37,6 +37,7 @@ _STAMPED = re.compile(
     r"[ \t*_:|–—-]*",
     re.ASCII,
 )
+_MAYBE = re.compile(r"^[^\n:]{0,60}\d:\d", re.M)
 _NAMED = re.compile(
     rf"[ \t>*_-]{{0,6}}([^\W\d_][^\n\[\](){{}}<>:]{{0,39}}?)[ \t*_,:–—-]*\\?{_OPEN}({CLOCK})\\?{_CLOSE}[ \t*_]*"
     r"(?::[ \t*_]*|(?=\n|\Z))"
@@ -46,6 +47,8 @@ _NAMED = re.compile(
 def shows(text: str) -> bool:
     """Whether times at the beginning of lines, from the first on and in order, give the text its structure."""
     sample = text[:_SAMPLE]
+    if len(_MAYBE.findall(sample)) < _FEWEST:
+        return False
     found = [(at, time) for at, line in _lines(sample) if (time := _stamp(line)) is not None]
     if len(found) < _FEWEST:
         return False
@@ -117,8 +120,6 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _stamp(line: str) -> tuple[str, str | None] | None:
     """The time with which a line begins, or that follows a name at its beginning."""
-    if not any(character.isdigit() for character in line[:60]):
-        return None
     if match := _STAMPED.match(line):
         return match[1], match[2]
     match = _NAMED.match(line)
@@ -126,7 +127,7 @@ def _stamp(line: str) -> tuple[str, str | None] | None:
 
 
 def _begun(line: str) -> Passage | None:
-    if not any(character.isdigit() for character in line[:60]):
+    if ":" not in line[:80]:
         return None
     speaker = None
     end = None

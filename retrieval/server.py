@@ -47,6 +47,7 @@ max_connections = 60
 shared_buffers = '256MB'
 maintenance_work_mem = '256MB'
 max_wal_size = '2GB'
+wal_recycle = off               # a segment used again keeps its old content until it is overwritten
 jit = off                       # compiling costs more than these short statements take
 log_min_error_statement = panic # statements carry document text and must not reach the log
 log_parameter_max_length = 0

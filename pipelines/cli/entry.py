@@ -21,7 +21,7 @@ def application() -> typer.Typer:
     """All commands."""
     import typer
 
-    from pipelines.cli import audit, database, demo, dev, doctor, ingest, release, search, status
+    from pipelines.cli import audit, database, demo, dev, doctor, erase, ingest, release, search, status
     from pipelines.cli.frame import Commands
 
     app = typer.Typer(
@@ -38,6 +38,7 @@ def application() -> typer.Typer:
     app.command("search")(search.search)
     app.command("status")(status.status)
     app.command("doctor")(doctor.doctor)
+    app.command("erase")(erase.erase)
     app.add_typer(release.group, name="release")
     app.add_typer(audit.group, name="audit")
     app.add_typer(database.group, name="db")

@@ -91,13 +91,13 @@ def fill(stores: Stores, intent: Intent, findings: Findings, subject: Subject | 
     column = file_id(DOCUMENTS)
     names = list(dict.fromkeys(["document_id", column, "event", "version", "sha256"]))
     documents = stores.lake.read(DOCUMENTS, names, where=pc.field(column).isin(ids)).to_pylist()
-    doomed = {(row[column], row["event"], row["sha256"]) for row in documents} & intent.rows
-    surviving = {row[column] for row in documents if (row[column], row["event"], row["sha256"]) not in doomed}
-    for row in documents:
-        if (row[column], row["event"], row["sha256"]) in doomed:
-            intent.versions.add((row["document_id"], row["version"]))
-    intent.documents |= {row["document_id"] for row in documents if row[column] not in surviving}
-    intent.documents |= set(ids.to_pylist()) - surviving
+    doomed = [row for row in documents if (row[column], row["event"], row["sha256"]) in intent.rows]
+    intent.versions |= {(row["document_id"], row["version"]) for row in doomed}
+    staying_rows = [row for row in _log(stores) if key_of(row) not in intent.rows]
+    alive = {row["document_id"] for row in staying_rows} | {row[column] for row in documents if row not in doomed}
+    intent.documents |= {row["document_id"] for row in documents if row[column] not in alive}
+    intent.documents |= set(ids.to_pylist()) - alive
+    gone = intent.paths - {row["path"] for row in staying_rows}
     events = {(id_, event) for id_, event, _ in intent.rows}
     column = file_id(CHUNKS)
     chunks = stores.lake.read(
@@ -107,7 +107,7 @@ def fill(stores: Stores, intent: Intent, findings: Findings, subject: Subject | 
     staying = {row["chunk_id"] for row in rows if (row[column], row["event"]) not in events}
     intent.chunks |= {row["chunk_id"] for row in rows if (row[column], row["event"]) in events} - staying
     with stores.connect() as connection:
-        find_in_index(connection, intent, subject)
+        find_in_index(connection, intent, gone, subject)
         intent.tenants |= tenants_of(connection, intent)
 
 

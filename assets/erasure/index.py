@@ -22,19 +22,17 @@ def spaces(connection: Connection) -> list[int]:
     return [id_ for (id_,) in rows if _exists(connection, f"{space_schema(id_)}.document")]
 
 
-def find_in_index(connection: Connection, intent: Intent, subject: Subject | None) -> None:
-    """Add to the intent what only the index knows: documents that gold has lost, passages that name the subject."""
+def find_in_index(connection: Connection, intent: Intent, gone: set[str], subject: Subject | None) -> None:
+    """Add to the intent what only the index knows: documents that gold has lost, passages that name the subject.
+
+    Args:
+        gone: paths of files of which nothing stays.
+    """
     for space in spaces(connection):
         schema = space_schema(space)
         if subject is None:
-            rows = _run(
-                connection,
-                schema,
-                "select distinct document_id::text from {s}.document where path = any (%s)",
-                sorted(intent.paths),
-            )
-            known = {id_ for id_, _ in intent.versions}
-            intent.documents |= {id_ for (id_,) in rows.fetchall()} - known
+            statement = "select distinct document_id::text from {s}.document where path = any (%s)"
+            intent.documents |= {id_ for (id_,) in _run(connection, schema, statement, sorted(gone)).fetchall()}
             continue
         for chunk_id, values in _texts(connection, schema, "chunk", "chunk_id, text, heading, speaker"):
             if any(subject.holds(value) for value in values):

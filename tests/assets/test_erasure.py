@@ -144,6 +144,7 @@ def test_a_document_is_found_nowhere_afterwards(make: Callable[[], tuple[Mill, I
     copies = Lake(mill.home / "lake").read(SOURCE_FILES).to_pylist()
     id_ = document_id("document/akte.md")
     cached = mill.home / "cache" / "somewhere.json"
+    cached.parent.mkdir(exist_ok=True)
     cached.write_text(json.dumps({"document/akte.md": [1, 2]}))
 
     outcome = erase(mill, document="document/akte.md")

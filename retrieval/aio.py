@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from retrieval.connections import (
     BECOME_READER,
+    PREPARED_MAX,
     ROLE,
     ROLE_PARAMETERS,
     AsyncConnection,
@@ -190,15 +191,18 @@ class AsyncRetriever(Core):
         self, search: Search, connection: AsyncConnection, space: Space
     ) -> tuple[Space, int, list[list[tuple[Any, ...]]]]:
         for _ in range(2):
+            self.choose_partition(search, space)
             try:
                 async with connection.pipeline():
                     entry = await connection.execute(*search.entry())
                     reads = [await connection.execute(*statement) for statement in search.reads(space.id)]
-                release, actual = entered(await entry.fetchone(), search.release)
-                if actual == space:
+                row = await entry.fetchone()
+                release, actual = entered(row, search.release)
+                if actual == space and self.in_place(search, space, row):
                     return space, release, [await read.fetchall() for read in reads]
                 await connection.rollback()
             except psycopg.errors.UndefinedTable:
+                self._partitions.clear()
                 await connection.rollback()
                 actual = await self._read_space(connection)
             space = actual
@@ -226,6 +230,7 @@ class AsyncRetriever(Core):
         from pgvector.psycopg import register_vector_async
 
         connection.limit_s = statement_limit_s(self.settings)
+        connection.prepared_max = PREPARED_MAX
         role = await (await connection.execute(ROLE, ROLE_PARAMETERS)).fetchone()
         if self.must_change_role(role):
             await connection.execute(BECOME_READER)

@@ -36,9 +36,17 @@ _SESSION = (
     # Plans are made once: these statements gain nothing from looking at their parameters, and planning costs
     # more than some of them take.
     "set plan_cache_mode = force_generic_plan",
+    # The one statement with a choice is the vector leg over an HNSW index. The planner cannot know how few rows the
+    # policies leave, and would rather sort all that a principal may see.
+    "set enable_sort = off",
+    "set max_parallel_workers_per_gather = 0",
     "set hnsw.ef_search = 100",
     "set hnsw.iterative_scan = relaxed_order",
 )
+
+
+PREPARED_MAX = 500
+"""Statements that a connection keeps prepared: some for each tenant that it serves."""
 
 
 class SilentError(psycopg.OperationalError):

@@ -120,6 +120,25 @@ class Core:
         self._errands = ThreadPoolExecutor(1, "knowledge-errand")
         self._revival: Future[None] | None = None
         self.space: Space | None = None
+        self._partitions: dict[tuple[int, str], int] = {}
+
+    def choose_partition(self, search: Search, space: Space) -> None:
+        """Read the tenant's own tables, where an earlier search has met them."""
+        search.partition = self._partitions.get((space.id, search.principal.tenant))
+
+    def in_place(self, search: Search, space: Space, row: Sequence[Any] | None) -> bool:
+        """Whether a search read the tables of its tenant; notes for the next one which these are.
+
+        Args:
+            space: the space that was read.
+            row: what `ENTER` answered; its last column is the number of the tenant's tables in the release's space.
+        """
+        partition, place = row[-1] if row else None, (space.id, search.principal.tenant)
+        if partition is None:
+            self._partitions.pop(place, None)
+        else:
+            self._partitions[place] = partition
+        return search.partition in (None, partition)
 
     @staticmethod
     def settings_for(dsn: str | None, settings: Settings | None) -> Settings:
@@ -332,7 +351,7 @@ def entered(row: Sequence[Any] | None, wanted: int | None) -> tuple[int, Space]:
     Raises:
         InvalidPrincipalError, UnknownTenantError, NoReleaseError: what the database says is wrong.
     """
-    problem, release, *space = row or ("principal", 0)
+    problem, release, *space, _ = row or ("principal", 0, None)
     if problem == "principal":
         raise InvalidPrincipalError("The principal is incomplete: tenant, roles and clearance are needed")
     if problem == "tenant":

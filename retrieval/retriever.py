@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from retrieval.connections import (
     BECOME_READER,
+    PREPARED_MAX,
     ROLE,
     ROLE_PARAMETERS,
     Connection,
@@ -241,15 +242,18 @@ class Retriever(Core):
     ) -> tuple[Space, int, list[list[tuple[Any, ...]]]]:
         """First round trip; a second one only where the release has moved to another space."""
         for _ in range(2):
+            self.choose_partition(search, space)
             try:
                 with connection.pipeline():
                     entry = connection.execute(*search.entry())
                     reads = [connection.execute(*statement) for statement in search.reads(space.id)]
-                release, actual = entered(entry.fetchone(), search.release)
-                if actual == space:
+                row = entry.fetchone()
+                release, actual = entered(row, search.release)
+                if actual == space and self.in_place(search, space, row):
                     return space, release, [read.fetchall() for read in reads]
                 connection.rollback()
             except psycopg.errors.UndefinedTable:
+                self._partitions.clear()
                 connection.rollback()
                 actual = self._read_space(connection)
             space = actual
@@ -276,6 +280,7 @@ class Retriever(Core):
         from pgvector.psycopg import register_vector
 
         connection.limit_s = statement_limit_s(self.settings)
+        connection.prepared_max = PREPARED_MAX
         if self.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone()):
             connection.execute(BECOME_READER)
         for statement in session(self.settings):

@@ -49,6 +49,7 @@ class Search:
     """State of one search between its round trips.
 
     Attributes:
+        partition: number of the tenant's own tables, once it is known; until then the parents are read.
         key: key of the audit log's pseudonyms.
         deadline: by when the answer must be there.
         reasons: why the answer is poorer than it could be; empty where it is not.
@@ -68,6 +69,7 @@ class Search:
     correlation: Mapping[str, str] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
+    partition: int | None = None
 
     def __post_init__(self) -> None:
         self._began = self._last = self.clock()
@@ -118,7 +120,10 @@ class Search:
         """What the lexical leg needs, to be sent right behind `entry`."""
         terms = sorted({term for alternatives in self.words for term in alternatives})
         parameters = {"terms": terms} | self.filters.parameters()
-        return [(statement, parameters) for statement in statements.first_trip(space, filtered=bool(self.filters))]
+        return [
+            (statement, parameters)
+            for statement in statements.first_trip(space, self.partition, filtered=bool(self.filters))
+        ]
 
     def score(self, release: int, answers: Sequence[Sequence[Sequence[Any]]]) -> None:
         """Run the lexical leg over the answers to `reads`."""
@@ -153,7 +158,7 @@ class Search:
             eligible = None if self._eligible is None else len(self._eligible)
             variant = statements.vector_variant(self.visible, eligible)
         weight = 1.0 if vector is None else LEXICAL_WEIGHT * self.lexical.coverage
-        return statements.second_trip(space.id, variant, self.candidates), {
+        return statements.second_trip(space.id, self.partition, variant, self.candidates), {
             "chunks": self.lexical.chunks.tolist(),
             "scores": self.lexical.scores.tolist(),
             "vector": vector,

@@ -13,7 +13,7 @@ from retrieval import audit
 from retrieval.schema.migrate import space_schema
 
 ENTER = sql.SQL(
-    "select problem, release, space, fingerprint, dimension, analyzer"
+    "select problem, release, space, fingerprint, dimension, analyzer, tenant"
     " from knowledge.enter(%(tenant)s, %(roles)s, %(clearance)s, %(release)s)"
 )
 
@@ -24,21 +24,21 @@ EXACT_UP_TO = 5_000
 """Visible rows up to which an exact scan beats the HNSW index in time and recall (measured, see docs)."""
 
 _POSTINGS = """
-select term, string_agg(post, ''::bytea) from {s}.posting where term = any (%(terms)s) group by term
+select term, string_agg(post, ''::bytea) from {s}.posting{p} where term = any (%(terms)s) group by term
 """
 
-_STATISTICS = "select coalesce(sum(chunks), 0)::bigint, coalesce(sum(length), 0)::bigint from {s}.stat"
+_STATISTICS = "select coalesce(sum(chunks), 0)::bigint, coalesce(sum(length), 0)::bigint from {s}.stat{p}"
 
 _MASKED = """
 select coalesce(string_agg(int4send(chunk), ''::bytea order by chunk), ''::bytea), coalesce(sum(length), 0)::bigint
-from {s}.mask
+from {s}.mask{p}
 where (removed_in < 2147483647 and removed_in <= (select current_setting('knowledge.release')::int))
    or (expires_at < 'infinity' and expires_at <= now())
 """
 
 _ELIGIBLE = """
 select coalesce(string_agg(int4send(c.chunk), ''::bytea order by c.chunk), ''::bytea)
-from {s}.document d join {s}.chunk c on c.tenant = d.tenant and c.document = d.document
+from {s}.document{p} d join {s}.chunk{p} c on c.tenant = d.tenant and c.document = d.document
 where (%(source)s::text[] is null or d.source = any (%(source)s))
   and (%(language)s::text[] is null or d.language = any (%(language)s))
   and (%(tags)s::text[] is null or d.tags @> %(tags)s)
@@ -50,16 +50,16 @@ where (%(source)s::text[] is null or d.source = any (%(source)s))
 _VECTOR = {
     "none": "select null::int as chunk, null::float8 as distance where false",
     "exact": """
-        select chunk, embedding <=> %(vector)s as distance from {s}.chunk
+        select chunk, embedding <=> %(vector)s as distance from {s}.chunk{p}
         order by (embedding <=> %(vector)s) + 0, chunk limit {n}""",
     "hnsw": """
-        select chunk, embedding <=> %(vector)s as distance from {s}.chunk
+        select chunk, embedding <=> %(vector)s as distance from {s}.chunk{p}
         order by embedding <=> %(vector)s limit {n}""",
     "exact_eligible": """
-        select chunk, embedding <=> %(vector)s as distance from {s}.chunk where chunk = any (%(eligible)s)
+        select chunk, embedding <=> %(vector)s as distance from {s}.chunk{p} where chunk = any (%(eligible)s)
         order by (embedding <=> %(vector)s) + 0, chunk limit {n}""",
     "hnsw_eligible": """
-        select chunk, embedding <=> %(vector)s as distance from {s}.chunk where chunk = any (%(eligible)s)
+        select chunk, embedding <=> %(vector)s as distance from {s}.chunk{p} where chunk = any (%(eligible)s)
         order by embedding <=> %(vector)s limit {n}""",
 }
 
@@ -69,7 +69,7 @@ _FUSE = """
 with lexical as materialized (
     select u.chunk, u.score, row_number() over (order by u.place) as place, x.distance
     from unnest(%(chunks)s::int[], %(scores)s::float8[]) with ordinality u(chunk, score, place)
-    cross join lateral (select {distance} as distance from {s}.chunk c where c.chunk = u.chunk offset 0) x
+    cross join lateral (select {distance} as distance from {s}.chunk{p} c where c.chunk = u.chunk offset 0) x
 ),
 nearest as materialized ({vector}),
 vectorial as (
@@ -95,10 +95,10 @@ hit as (
     from fused f
     cross join lateral (
         select chunk, document, chunk_id, text, heading, page, speaker, start_s, end_s, valid_from, expires_at, flags
-        from {s}.chunk where chunk = f.chunk offset 0) p
+        from {s}.chunk{p} where chunk = f.chunk offset 0) p
     cross join lateral (
         select document_id, version, source, path, title, language, tags, published, url
-        from {s}.document where document = p.document offset 0) d
+        from {s}.document{p} where document = p.document offset 0) d
 ),
 logged as ({logged})
 select text, score, lexical_rank, vector_rank, similarity,
@@ -108,23 +108,28 @@ from hit order by score desc, chunk
 """
 
 
-@functools.cache
-def _compose(template: str, space: int, variant: str = "none", n: int = CANDIDATES) -> sql.SQL:
-    vector = _VECTOR[variant].format(s=space_schema(space), n=n)
+@functools.lru_cache(maxsize=4096)
+def _compose(template: str, space: int, partition: int | None, variant: str = "none", n: int = CANDIDATES) -> sql.SQL:
+    tables = {"s": space_schema(space), "p": "" if partition is None else f"_{int(partition)}"}
+    vector = _VECTOR[variant].format(n=n, **tables)
     distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
-    text = template.format(s=space_schema(space), vector=vector, distance=distance, logged=audit.LOGGED)
-    return sql.SQL(text)
+    return sql.SQL(template.format(vector=vector, distance=distance, logged=audit.LOGGED, **tables))
 
 
-def first_trip(space: int, *, filtered: bool) -> list[sql.SQL]:
-    """Postings, statistics, masked chunks and, when filters are given, the chunks that pass them."""
+def first_trip(space: int, partition: int | None, *, filtered: bool) -> list[sql.SQL]:
+    """Postings, statistics, masked chunks and, when filters are given, the chunks that pass them.
+
+    Args:
+        space: where the release lies.
+        partition: the tenant's tables there; None: the parents, which hold the same for whoever has entered.
+    """
     templates = [_POSTINGS, _STATISTICS, _MASKED] + ([_ELIGIBLE] if filtered else [])
-    return [_compose(template, space) for template in templates]
+    return [_compose(template, space, partition) for template in templates]
 
 
-def second_trip(space: int, variant: str, candidates: int) -> sql.SQL:
+def second_trip(space: int, partition: int | None, variant: str, candidates: int) -> sql.SQL:
     """Vector leg, fusion, texts and audit row; `variant` is a key of the vector leg."""
-    return _compose(_FUSE, space, variant, candidates)
+    return _compose(_FUSE, space, partition, variant, candidates)
 
 
 def vector_variant(visible: int, eligible: int | None) -> str:

@@ -27,11 +27,18 @@ HNSW_FROM = 2_000
 """Rows of a tenant from which its vectors get an HNSW index; below, and up to statements.EXACT_UP_TO visible rows,
 every search scans exactly. A first load is far cheaper as COPY and CREATE INDEX than row by row."""
 
-CHUNK_COLUMNS = (
-    "tenant", "chunk", "document", "chunk_id", "digest", "version", "ordinal", "text", "text_sha256", "heading",
-    "page", "speaker", "start_s", "end_s", "char_start", "char_end", "length", "acl_id", "valid_from", "expires_at",
-    "flags", "added_in", "embedding",
-)  # fmt: skip
+CHUNK_COLUMNS = {
+    "tenant": "int4", "chunk": "int4", "document": "int4", "chunk_id": "text", "digest": "text", "version": "int4",
+    "ordinal": "int4", "text": "text", "text_sha256": "text", "heading": "text", "page": "int4", "speaker": "text",
+    "start_s": "float8", "end_s": "float8", "char_start": "int4", "char_end": "int4", "length": "int2",
+    "acl_id": "int4", "valid_from": "timestamptz", "expires_at": "timestamptz", "added_in": "int4",
+    "flags": "text[]", "embedding": "halfvec",
+}  # fmt: skip
+"""Columns of a passage with their types, as binary COPY wants them."""
+
+INDEX_BYTES_A_ROW = 500
+"""Memory that building an HNSW index takes for a row beside its vector: links of 16 and of 32 neighbours."""
+INDEX_MEMORY_MAX_MIB = 4096
 
 Load = Callable[[Sequence[tuple[str, int, str]]], Passages]
 """Gives texts and vectors of (document_id, event, chunk_id)."""
@@ -406,8 +413,9 @@ class _Publisher:
         names = ", ".join(CHUNK_COLUMNS)
         self._execute("drop table if exists staged_chunk")
         self._execute("create temporary table staged_chunk (like {s}.chunk including defaults) on commit drop")
-        statement = sql.SQL(f"copy staged_chunk ({names}) from stdin")
+        statement = sql.SQL(f"copy staged_chunk ({names}) from stdin (format binary)")
         with self._connection.cursor().copy(statement) as copy:
+            copy.set_types(list(CHUNK_COLUMNS.values()))
             rows = zip(members, passages.rows, passages.vectors, strict=True)
             for number, ((document, chunk_id), facts, vector) in enumerate(rows, first):
                 above = context(document.facts["title"], facts["heading"])
@@ -432,17 +440,33 @@ class _Publisher:
         return segment
 
     def _index_vectors(self, tenant: str) -> None:
-        """An HNSW index for a tenant that has grown past the size where scanning everything is as good."""
+        """An HNSW index for a tenant that has grown past the size where scanning everything is as good.
+
+        It is built in memory, with the help of other processes; where the machine has too little of the shared
+        memory they need, by this one alone.
+        """
         number = self._tenants[tenant]
         name = f"chunk_{number}_hnsw"
         found = self._execute(
-            "select to_regclass(%s), (select count(*) from (select 1 from {s}.chunk where tenant = %s limit %s) c)",
+            "select to_regclass(%s), (select count(*) from {s}.chunk where tenant = %s),"
+            " (select dimension from knowledge.space where id = %s)",
             f"{self._schema}.{name}",
             number,
-            HNSW_FROM,
+            self._space,
         ).fetchone()
-        if found and found[0] is None and found[1] >= HNSW_FROM:
-            self._execute(f"create index {name} on {{s}}.chunk_{number} using hnsw (embedding halfvec_cosine_ops)")
+        if not found or found[0] is not None or found[1] < HNSW_FROM:
+            return
+        mib = found[1] * (2 * found[2] + INDEX_BYTES_A_ROW) // 2**20 + 64
+        memory = f"set local maintenance_work_mem = '{min(mib, INDEX_MEMORY_MAX_MIB)}MB'"
+        statement = f"create index {name} on {{s}}.chunk_{number} using hnsw (embedding halfvec_cosine_ops)"
+        try:
+            with self._connection.transaction():
+                self._execute(memory)
+                self._execute(statement)
+        except (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory):
+            self._execute("set local max_parallel_maintenance_workers = 0")
+            self._execute(memory)
+            self._execute(statement)
 
     def analyse(self) -> None:
         """Fresh statistics for the planner, after the transaction."""

@@ -39,7 +39,7 @@ class LexicalLeg:
         """Hold one connection."""
         with self._pool.connection() as self.connection:
             yield self
-            self.connection.rollback()
+            self.connection.commit()
 
     def run(self, search: Search) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Chunk numbers and scores."""
@@ -56,7 +56,7 @@ class LexicalLeg:
         for question in [*questions[:10], *questions]:
             search = new_search(question.text, principal)
             parts.append(Meter(lambda: pids).measure([lambda search=search: self.run(search)]))  # type: ignore[misc]
-            self.connection.rollback()
+            self.connection.commit()
         kept = parts[10:]
         return Figures(*(np.concatenate([getattr(f, name) for f in kept]) for name in ("client", "server", "wall")))
 
@@ -149,7 +149,7 @@ def lexical_equals(index: Index, tenant: int, principals: Sequence[Principal], q
     with index.retriever(nobody(index)) as retriever, LexicalLeg(retriever).session() as leg:
         for question, turn in zip(questions, itertools.cycle(range(len(principals))), strict=False):
             chunks, scores = leg.run(new_search(question.text, principals[turn]))
-            leg.connection.rollback()
+            leg.connection.commit()
             rows, wanted = reference.best(question.text, visible[turn], order)
             found = [by_number[number] - own.first for number in chunks.tolist()]
             same += found == rows.tolist() and bool(np.allclose(scores, wanted, rtol=1e-9, atol=0))

@@ -18,7 +18,7 @@ from retrieval.errors import ConfigurationError, SchemaError
 OWNER = "knowledge_owner"
 READER = "knowledge_reader"
 SCHEMA = "knowledge"
-MIGRATIONS = ("0001_core", "0002_audit", "0003_flags")
+MIGRATIONS = ("0001_core", "0002_audit", "0003_flags", "0004_partitions")
 LOCK = 0x6B6E6F77
 """Advisory lock that keeps two processes from changing the schema at once ("know" in ASCII)."""
 
@@ -35,12 +35,18 @@ _VISIBLE_POSTINGS = """
     and acl_id = any (current_setting('knowledge.acl')::int[])
     and segment = any (current_setting('knowledge.segments')::int[])
 """
+# Statistics and masks are read whole: the settings are parsed once for a statement, not for every row.
+_VISIBLE_COUNTS = """
+    tenant = (select current_setting('knowledge.tenant')::int)
+    and acl_id = any ((select current_setting('knowledge.acl')::int[])::int[])
+    and segment = any ((select current_setting('knowledge.segments')::int[])::int[])
+"""
 READABLE = {
     "document": _VISIBLE_ROWS,
     "chunk": _VISIBLE_ROWS,
     "posting": _VISIBLE_POSTINGS,
-    "stat": _VISIBLE_POSTINGS,
-    "mask": _VISIBLE_POSTINGS,
+    "stat": _VISIBLE_COUNTS,
+    "mask": _VISIBLE_COUNTS,
 }
 """Tables of a space that the reader may select from, with what it sees of them."""
 
@@ -145,7 +151,7 @@ def create_tenant(connection: psycopg.Connection[tuple[object, ...]], space: int
             for statement in _statements("tenant", schema=schema, tenant=tenant):
                 connection.execute(statement)
             for table, visible in READABLE.items():
-                _protect(connection, f"{schema}.{table}_{tenant}", visible, grant=False)
+                _protect(connection, f"{schema}.{table}_{tenant}", visible)
     return tenant
 
 
@@ -176,12 +182,9 @@ def _apply(connection: psycopg.Connection[tuple[object, ...]], name: str) -> Non
         connection.execute("insert into knowledge.migration (name) values (%s)", [name])
 
 
-def _protect(
-    connection: psycopg.Connection[tuple[object, ...]], table: str, visible: str, *, grant: bool = True
-) -> None:
-    """Row-level security on a table; a partition gets the same, so that no way round the parent is open."""
-    statements = list(_statements("policies", table=table, visible=visible))
-    for statement in statements if grant else statements[:-1]:
+def _protect(connection: psycopg.Connection[tuple[object, ...]], table: str, visible: str) -> None:
+    """Row-level security on a table; a partition gets the same, for searches that read it by name."""
+    for statement in _statements("policies", table=table, visible=visible):
         connection.execute(statement)
 
 

@@ -25,11 +25,17 @@ create table {schema}.document (
     primary key (tenant, document, added_in)
 ) partition by list (tenant)
 ;;
--- A passage. Its number orders ties and names it in postings; it is never used again.
+-- A passage. Its number orders ties and names it in postings; it is never used again. What the vector leg reads of
+-- every row stands first: to get at a column, Postgres walks over all before it.
 create table {schema}.chunk (
     tenant      int not null,
     chunk       int not null,
     document    int not null,
+    acl_id      int not null,
+    added_in    int not null,
+    removed_in  int not null default 2147483647,
+    embedding   {vector}halfvec({dimension}) not null,
+    expires_at  timestamptz,
     chunk_id    text not null,
     digest      text not null,
     version     int not null,
@@ -44,12 +50,7 @@ create table {schema}.chunk (
     char_start  int not null,
     char_end    int not null,
     length      smallint not null,
-    acl_id      int not null,
     valid_from  timestamptz not null,
-    expires_at  timestamptz,
-    added_in    int not null,
-    removed_in  int not null default 2147483647,
-    embedding   {vector}halfvec({dimension}) not null,
     flags       text[] not null default '{}',
     primary key (tenant, chunk)
 ) partition by list (tenant)

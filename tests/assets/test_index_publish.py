@@ -153,10 +153,11 @@ DAMAGE = {
     "a lost passage": "delete from space_1.chunk where chunk = 2",
     "all passages of a document lost": "delete from space_1.chunk where document = 1",
     "a doubled passage": """
-        insert into space_1.chunk
-        select tenant, 900, document, chunk_id, digest, version, ordinal, text, text_sha256, heading, page, speaker,
-               start_s, end_s, char_start, char_end, length, acl_id, valid_from, expires_at, added_in, removed_in,
-               embedding
+        insert into space_1.chunk (
+            tenant, chunk, document, chunk_id, digest, version, ordinal, text, text_sha256, char_start, char_end,
+            length, acl_id, valid_from, added_in, removed_in, embedding)
+        select tenant, 900, document, chunk_id, digest, version, ordinal, text, text_sha256, char_start, char_end,
+            length, acl_id, valid_from, added_in, removed_in, embedding
         from space_1.chunk where chunk = 2 and tenant = 1""",
     "a wrong digest of a passage": "update space_1.chunk set digest = 'wrong' where chunk = 2",
     "a wrong digest of a document": "update space_1.document set digest = 'wrong' where document = 1",

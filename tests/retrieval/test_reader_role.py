@@ -13,7 +13,7 @@ import pytest
 from psycopg import errors, sql
 
 from retrieval import Principal, SchemaError
-from retrieval.schema.migrate import READABLE, READER
+from retrieval.schema.migrate import READABLE, READER, migrate
 from tests.retrieval.oracle import CLEARANCES
 from tests.support import (
     Connection,
@@ -86,6 +86,12 @@ def everything(connection: Connection, principal: Principal, release: int | None
         return {name: select(connection, name) for name in READABLE}
 
 
+def tenant_id(index: Index, name: str) -> int:
+    row = index.owner.execute("select id from knowledge.tenant where name = %s", [name]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 # ------------------------------------------------------------------- privileges
 
 
@@ -100,7 +106,8 @@ def reachable(index: Index, where: str, privileges: Sequence[str], test: str) ->
 
 def test_the_reader_reaches_these_relations_and_no_others(served: Index) -> None:
     outside = "n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_'"
-    wanted = {(f"space_1.{name}", "SELECT") for name in READABLE}
+    parts = ["", *(f"_{tenant_id(served, name)}" for name in ("acme", "bolt"))]
+    wanted = {(f"space_1.{name}{part}", "SELECT") for name in READABLE for part in parts}
     assert reachable(served, outside, PRIVILEGES, "has_table_privilege") == wanted
     wanted |= {("knowledge.audit", "INSERT")}
     assert reachable(served, outside, COLUMN_PRIVILEGES, "has_any_column_privilege") == wanted
@@ -173,15 +180,14 @@ def test_the_tables_of_the_core_cannot_be_read(reader: Connection, name: str) ->
         reader.execute(sql.SQL("select * from {}").format(sql.Identifier("knowledge", name)))
 
 
-def test_partitions_cannot_be_read_directly(served: Index, reader: Connection) -> None:
-    partitions = served.owner.execute(
-        "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-        " where n.nspname = 'space_1' and c.relispartition and c.relkind = 'r'"
-    ).fetchall()
-    assert len(partitions) == len(READABLE) * 2
-    for (name,) in partitions:
-        with pytest.raises(errors.InsufficientPrivilege):
-            run_as(reader, asker(), f"select 1 from space_1.{name}")
+def test_a_partition_read_by_name_shows_what_its_parent_shows(served: Index, reader: Connection) -> None:
+    """Searches read the partitions of their tenant by name; those of another tenant are empty to them."""
+    own, other = tenant_id(served, "acme"), tenant_id(served, "bolt")
+    for release, name in itertools.product((1, 2), READABLE):
+        with reader.transaction():
+            enter(reader, asker("acme", "sales", clearance="internal"), release)
+            assert select(reader, f"{name}_{own}") == select(reader, name)
+            assert select(reader, f"{name}_{other}") == []
 
 
 @pytest.mark.parametrize(
@@ -227,6 +233,28 @@ def test_partitions_cannot_be_read_directly(served: Index, reader: Connection) -
 def test_the_reader_may_change_nothing(reader: Connection, statement: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         run_as(reader, asker(), statement)
+
+
+def test_spaces_made_before_partitions_were_read_by_name_are_brought_up_to_date(index: Index) -> None:
+    index.serve(OPEN)
+    owner, reader = index.owner, index.reader()
+    fresh = privileges_and_policies(owner)
+    for name, part in itertools.product(READABLE, ("_1", "_2")):
+        owner.execute(f"revoke select on space_1.{name}{part} from {READER}".encode())
+    for name, part in itertools.product(("stat", "mask"), ("", "_1", "_2")):
+        owner.execute(f"alter policy visible on space_1.{name}{part} using (tenant = 0)".encode())
+    owner.execute("delete from knowledge.migration where name = '0004_partitions'")
+    assert privileges_and_policies(owner) != fresh
+    migrate(index.owner_dsn)
+    assert privileges_and_policies(owner) == fresh
+    assert everything(reader, asker())["stat"]
+
+
+def privileges_and_policies(owner: Connection) -> Rows:
+    return owner.execute(
+        "select c.oid::regclass::text, c.relacl::text, pg_get_expr(p.polqual, c.oid) from pg_class c"
+        " join pg_policy p on p.polrelid = c.oid where c.relnamespace = 'space_1'::regnamespace order by 1, 3"
+    ).fetchall()
 
 
 # ------------------------------------------------------------------ fail closed
@@ -380,12 +408,6 @@ AUDIT = (
     "insert into knowledge.audit (request_id, tenant, principal, release, model, k, filters, hits, scores, timings,"
     " degraded) values (gen_random_uuid(), %s, 'p', 1, 'm', 1, '{}', '{}', '{}', '{}', false)"
 )
-
-
-def tenant_id(index: Index, name: str) -> int:
-    row = index.owner.execute("select id from knowledge.tenant where name = %s", [name]).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def test_audit_rows_are_written_for_the_own_tenant_alone(served: Index, reader: Connection) -> None:

@@ -7,7 +7,8 @@
     └── TransientError
         ├── LakeConflictError         somebody else wrote the same rows or partition at the same time
         ├── LakeUnavailableError      the lake's storage did not answer
-        └── InboxUnavailableError     the inbox's storage did not answer
+        ├── InboxUnavailableError     the inbox's storage did not answer
+        └── ReadersUnavailableError   no process that reads files could be started
 
 A wrong path, a missing permission and a full disk are `retrieval.errors.ConfigurationError`. Messages name
 tables, columns, files and settings; they never hold the value of a row.
@@ -30,6 +31,10 @@ class LakeConflictError(TransientError):
 
 class LakeUnavailableError(TransientError):
     """The storage of the lake did not answer, or files vanished while they were read."""
+
+
+class ReadersUnavailableError(TransientError):
+    """No process that reads files could be started: the machine has no room for one now."""
 
 
 class InboxUnavailableError(TransientError):

@@ -15,6 +15,7 @@ import psycopg
 
 from assets.lake import Lake, Partition
 from assets.ledger import Ledger, Versions
+from assets.silver.limits import DEFAULT_LIMITS, Limits
 from retrieval.audit import load_key
 from retrieval.database import Database
 from retrieval.errors import KnowledgeError
@@ -22,6 +23,7 @@ from retrieval.settings import Settings
 
 if TYPE_CHECKING:
     from assets.bronze.vault import Vault
+    from assets.silver.sandbox import Sandbox
     from retrieval.embedding import Encoder
 
 Progress = Callable[[str, int, int], None]
@@ -48,7 +50,8 @@ class Stores:
         settings: the library's settings: home, database, model.
         owner_dsn: database to write to; None: as the settings say.
         clock: the time now, with a time zone.
-        file_max_bytes: largest file that is read.
+        limits: what one file may ask of a reader.
+        readers: most processes that read files at the same time; None: one for each core, at most four.
         removal_share: share of a source's files (0 to 1) that may vanish at once.
         keep_releases: releases kept behind the active one.
         audit_keep_days: days that rows of the audit log are kept.
@@ -62,7 +65,8 @@ class Stores:
     lake: Lake
     clock: Callable[[], datetime]
     owner_dsn: str | None = None
-    file_max_bytes: int = 100_000_000
+    limits: Limits = DEFAULT_LIMITS
+    readers: int | None = None
     removal_share: float = 0.2
     keep_releases: int = 5
     audit_keep_days: int = 400
@@ -104,6 +108,13 @@ class Stores:
         return load_key(self.settings.keys_dir / "seal.key")
 
     @functools.cached_property
+    def sandbox(self) -> Sandbox:
+        """The processes that read files."""
+        from assets.silver.sandbox import Sandbox
+
+        return Sandbox(self.limits, workers=self.readers)
+
+    @functools.cached_property
     def database(self) -> Database:
         """The database as its owner, set up and upgraded."""
         return Database.for_writing(self.settings, self.owner_dsn)
@@ -119,8 +130,9 @@ class Stores:
         from assets.silver.readers.registry import READERS, REGISTRY
         from assets.silver.redact import REDACTOR
 
+        readers = frozenset(READERS) | {REGISTRY}
         return Versions(
-            readers=frozenset(READERS) | {REGISTRY},
+            readers=readers | {f"{reader} {self.limits.version}" for reader in readers},
             redactor=REDACTOR,
             chunker=chunker_version(self.encoder.max_tokens),
             fingerprint=self.encoder.fingerprint.id,
@@ -132,6 +144,7 @@ class Stores:
         def load() -> None:
             from assets.silver import language
 
+            self.sandbox.warm_up()
             language.load()
             with contextlib.suppress(KnowledgeError):  # whoever needs the model meets the same error, and tells it
                 self.encoder.load()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 
+from assets.silver.limits import Limits
 from retrieval.settings import Settings
 
 
@@ -27,6 +28,19 @@ class PipelineSettings(Settings):
     retry_pause_s: float = Field(30.0, ge=0, description="Pause after a first failed run; doubles with each one.")
     retry_limit: int = Field(5, ge=1, description="Failed runs after which the sensor gives a group up.")
     file_max_bytes: int = Field(100_000_000, ge=1, description="Largest file that is read, in bytes.")
+    unpacked_max_bytes: int = Field(300_000_000, ge=1, description="Most bytes that are unpacked from one file.")
+    unpacked_max_ratio: float = Field(200.0, ge=1, description="Most bytes unpacked from one packed.")
+    entries_max: int = Field(10_000, ge=1, description="Most members, message parts, feed entries.")
+    pages_max: int = Field(5_000, ge=1, description="Most pages, slides or sheets of a file.")
+    cues_max: int = Field(200_000, ge=1, description="Most cues of a transcript.")
+    nesting_max: int = Field(200, ge=1, description="Deepest nesting of elements, archives or messages in a file.")
+    read_seconds: float = Field(60.0, ge=0.1, description="Longest computing of a reader over one file, in seconds.")
+    read_memory_bytes: int = Field(
+        1_000_000_000, ge=300_000_000, description="Memory for reading one file alone, or several at once, in bytes."
+    )
+    readers: int | None = Field(
+        None, ge=1, le=64, description="Processes that read files at once; unset: one for each core, at most four."
+    )
     removal_share: float = Field(
         0.2, ge=0, le=1, description="Share of a source's files that may vanish at once; more are held."
     )
@@ -39,6 +53,21 @@ class PipelineSettings(Settings):
     @classmethod
     def _absolute_inbox(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @property
+    def limits(self) -> Limits:
+        """What one file may ask of a reader."""
+        return Limits(
+            file_bytes=self.file_max_bytes,
+            unpacked_bytes=self.unpacked_max_bytes,
+            unpacked_ratio=self.unpacked_max_ratio,
+            entries=self.entries_max,
+            pages=self.pages_max,
+            cues=self.cues_max,
+            nesting=self.nesting_max,
+            seconds=self.read_seconds,
+            memory_bytes=self.read_memory_bytes,
+        )
 
     @property
     def lake_uri(self) -> str:

@@ -58,7 +58,7 @@ def plan_sources(
             cache=cache,
             now_ns=now_ns,
             settle_s=settle_s,
-            max_bytes=stores.file_max_bytes,
+            max_bytes=stores.limits.file_bytes,
             is_erased=is_erased,
         )
         cache.save()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,9 @@ class Limits:
         pages: pages, slides or sheets.
         cues: cues of a transcript.
         nesting: depth of nested elements, archives or messages.
-        seconds: time one file may take in its worker, wall clock.
-        memory_bytes: address space a worker may use.
+        seconds: time one file may compute in its worker; one that waits is given a few times as much.
+        memory_bytes: address space a worker may use for a file that is read alone, and about what all workers
+            together may use while they read at the same time.
     """
 
     file_bytes: int = 100_000_000
@@ -30,6 +33,11 @@ class Limits:
     nesting: int = 200
     seconds: float = 60.0
     memory_bytes: int = 1_000_000_000
+
+    @property
+    def version(self) -> str:
+        """Names these bounds: what was refused for one is read again when they change."""
+        return f"limits/{hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]}"
 
 
 DEFAULT_LIMITS = Limits()

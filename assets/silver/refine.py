@@ -14,17 +14,18 @@ import pyarrow.compute as pc
 
 from assets.bronze.contract import CONTENT, SOURCE_FILES
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.silver.process import process
+from assets.silver.process import finish
 from assets.silver.readers.registry import REGISTRY
 from assets.silver.redact import REDACTOR
-from assets.silver.refusal import RefusedError
+from assets.silver.refusal import LIMITED, RefusedError
 from assets.silver.rows import document_row, quarantine_row
+from assets.silver.sandbox import Outcome
 from assets.stores import Stores
 
 Key = tuple[str, int]
 """A content event: document id and number."""
 
-BATCH_BYTES = 256 * 2**20
+BATCH_BYTES = 128 * 2**20
 """Bytes of files that are in memory at once."""
 
 
@@ -55,12 +56,14 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     for keys in _batches(todo):
-        for row in _content_rows(stores, partition, keys):
+        for row, outcome in _outcomes(stores, _content_rows(stores, partition, keys)):
             try:
-                good += _read(stores, row)
+                good += _finished(stores, row, outcome)
             except RefusedError as refused:
-                if refused.reader is None and refused.reason.stage == "read":
-                    refused.reader = REGISTRY
+                if refused.reason.stage == "read":
+                    refused.reader = refused.reader or REGISTRY
+                    if refused.code in LIMITED:
+                        refused.reader += f" {stores.limits.version}"
                 bad.append(quarantine_row(row, refused))
             stores.progress(f"reading {source}", len(good) + len(bad), len(todo))
     return Refined(
@@ -70,12 +73,27 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
     )
 
 
-def _read(stores: Stores, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    if row["policy_error"] is not None:
-        raise RefusedError(row["policy_error"], row["policy_detail"])
+def _outcomes(stores: Stores, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Outcome]]:
+    """What the readers make of each row's bytes, or why it is not read at all, in the order of the rows."""
+    allowed = [row for row in rows if row["policy_error"] is None]
+    read = stores.sandbox.read_all(
+        ((row["content"], row["path"]) for row in allowed),
+        count=len(allowed),
+        size=sum(len(row["content"]) for row in allowed),
+    )
+    for row in rows:
+        if row["policy_error"] is None:
+            yield row, next(read)
+        else:
+            yield row, RefusedError(row["policy_error"], row["policy_detail"])
+
+
+def _finished(stores: Stores, row: Mapping[str, Any], outcome: Outcome) -> list[dict[str, Any]]:
+    if isinstance(outcome, RefusedError):
+        raise outcome
     key = tenant_key(stores.pii_key, row["tenant"])
-    redacted = process(
-        row["content"],
+    redacted = finish(
+        outcome,
         path=row["path"],
         defaults=json.loads(row["defaults"]),
         key=key,

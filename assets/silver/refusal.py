@@ -152,6 +152,13 @@ REASONS: dict[str, Reason] = {
 }
 
 
+LIMITED = frozenset(
+    "too_large too_many_pages too_many_entries too_many_cues unpacks_too_large nested_too_deep too_slow too_much_memory"
+    " reader_crashed".split()
+)
+"""Reasons that depend on what a file is allowed: such files are read again when the limits change."""
+
+
 class RefusedError(Exception):
     """Permanent: this file will not become a document until somebody changes it.
 

@@ -34,7 +34,9 @@ _MOST_CONTROLS_UNREADABLE = 0.05
 """Share of control characters in text: in UTF-8, where they may be left over from a terminal, and elsewhere."""
 
 
-def read(content: bytes, path: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Document, ...]:
+def read(
+    content: bytes, path: str, limits: Limits = DEFAULT_LIMITS, *, chosen: Callable[[str], None] | None = None
+) -> tuple[Document, ...]:
     """The documents a file holds, most often one.
 
     Args:
@@ -42,6 +44,7 @@ def read(content: bytes, path: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Do
         path: name of the file, relative to the inbox; its ending decides only what the bytes leave open, and a
             date in it is the day of publication where the file itself names none.
         limits: what the file may ask for.
+        chosen: told which reader reads it, before it does.
 
     Raises:
         RefusedError: with the reader that refused it in `reader`, where one was chosen.
@@ -51,22 +54,25 @@ def read(content: bytes, path: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Do
         raise RefusedError("too_large", f"{len(content)} bytes")
     if not content.strip():
         raise RefusedError("empty")
+    tell = chosen or (lambda reader: None)
     binary = _binary_format(content, ending)
     unseen: tuple[Hidden, ...] = ()
     if binary is not None:
         notes: tuple[str, ...] = ()
+        tell(binary.reader)
         documents = _run(binary.reader, lambda: binary.read(content, limits))
-        chosen: BinaryFormat | TextFormat = binary
+        format_: BinaryFormat | TextFormat = binary
     else:
         _refuse_binary(content)
         decoded = decode(content)
-        chosen = _text_format(decoded.text, ending)
+        format_ = as_text = _text_format(decoded.text, ending)
+        tell(format_.reader)
         count = count_hidden(decoded.text.removeprefix("\ufeff"))
         notes = (*decoded.notes, *([f"{count} invisible characters were removed"] if count else []))
         unseen = hidden_text(decoded.text) if count else ()
-        documents = _read_text(chosen, decoded.text, limits)
-    if ending not in chosen.endings:
-        notes = (*notes, f"read as {chosen.name}, though it is named {ending or 'without an ending'}")
+        documents = _read_text(as_text, decoded.text, limits)
+    if ending not in format_.endings:
+        notes = (*notes, f"read as {format_.name}, though it is named {ending or 'without an ending'}")
     day = parse_date(PurePosixPath(path).name)
     return tuple(
         replace(

@@ -113,7 +113,7 @@ class AsyncRetriever(Core):
 
     async def warm_up(self) -> None:
         """Load the model and open a connection now instead of at the first question."""
-        await asyncio.to_thread(lambda: self.encoder().load())
+        await asyncio.to_thread(self.load_model)
         await self._first_contact()
 
     async def close(self) -> None:

@@ -33,16 +33,18 @@ class Lexical:
         chunks: numbers of the best chunks, int64, best first; ties in order of number.
         scores: their scores, float64.
         coverage: share of the query's idf mass that stands in visible passages, 0 to 1.
+        bound: largest score that a passage could have: k1 + 1 times the idf mass, words that stand nowhere included.
     """
 
     chunks: NDArray[np.int64]
     scores: NDArray[np.float64]
     coverage: float
+    bound: float
 
     @classmethod
     def nothing(cls) -> Lexical:
         """An empty result."""
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.float64), 0.0)
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.float64), 0.0, 0.0)
 
 
 def pack(passages: Iterable[tuple[int, Sequence[str]]]) -> tuple[dict[str, bytes], dict[int, int]]:
@@ -95,10 +97,10 @@ def score(
         parts = [part[~_isin(part["chunk"], masked)] for part in parts]
     df = np.array([len(part) for part in parts])
     idf = np.log1p((chunks - df + 0.5) / (df + 0.5))
-    coverage = _coverage(words, dict(zip(terms, zip(df.tolist(), idf.tolist(), strict=True), strict=True)))
+    coverage, bound = _mass(words, dict(zip(terms, zip(df.tolist(), idf.tolist(), strict=True), strict=True)))
     rows = np.concatenate(parts)
     if not len(rows):
-        return Lexical(np.zeros(0, np.int64), np.zeros(0, np.float64), coverage)
+        return Lexical(np.zeros(0, np.int64), np.zeros(0, np.float64), coverage, bound)
     frequency, own_length = rows["frequency"].astype(np.float64), rows["length"].astype(np.float64)
     saturation = frequency + K1 * (1 - B + B * own_length * (chunks / max(length, 1)))
     weight = np.repeat(idf, df) * frequency * (K1 + 1) / saturation
@@ -114,7 +116,7 @@ def score(
         keep = scores >= threshold
         found, scores = found[keep], scores[keep]
     order = np.lexsort((found, -scores))[:limit]
-    return Lexical(found[order] + first, scores[order], coverage)
+    return Lexical(found[order] + first, scores[order], coverage, bound)
 
 
 def _isin(values: NDArray[np.integer], sorted_set: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -125,12 +127,12 @@ def _isin(values: NDArray[np.integer], sorted_set: NDArray[np.int32]) -> NDArray
     return np.asarray(sorted_set[place] == values)
 
 
-def _coverage(words: Sequence[tuple[str, ...]], terms: Mapping[str, tuple[int, float]]) -> float:
-    """Share of idf mass that was found: a word counts by the most telling of its terms that stands anywhere."""
+def _mass(words: Sequence[tuple[str, ...]], terms: Mapping[str, tuple[int, float]]) -> tuple[float, float]:
+    """Coverage and bound: a word counts by the most telling of its terms that stands anywhere."""
     found = total = 0.0
     for alternatives in words:
         present = [terms[term][1] for term in alternatives if terms[term][0]]
         mass = max(present) if present else max(terms[term][1] for term in alternatives)
         total += mass
         found += mass if present else 0.0
-    return found / total if total else 0.0
+    return (found / total if total else 0.0), (K1 + 1) * total

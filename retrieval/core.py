@@ -32,6 +32,7 @@ from retrieval.errors import (
     UnknownTenantError,
     UnsafeRoleError,
 )
+from retrieval.fusion import GAP, similarity_gap
 from retrieval.limits import Deadline, Gate, RateLimit
 from retrieval.principal import CLEARANCES, Principal
 from retrieval.result import Filters
@@ -69,12 +70,14 @@ class Embedded:
         milliseconds: what it took.
         problem: a word of `result.REASONS`.
         fingerprint: of the model that made the vector.
+        gap: unit in which the model's similarities are weighed.
     """
 
     vector: object | None
     milliseconds: float
     problem: str | None = None
     fingerprint: str | None = None
+    gap: float = GAP
 
 
 class Core:
@@ -109,6 +112,7 @@ class Core:
         self._now = now
         self._key = load_key(settings.keys_dir / "audit.key")
         self._encoder = encoder
+        self._gap: float | None = None
         self._guard = threading.Lock()
         self._gate = Gate(settings.concurrency or settings.pool_size, settings.queue_length)
         self._rate = RateLimit(settings.rate_per_minute, settings.rate_burst, now) if settings.rate_per_minute else None
@@ -253,6 +257,12 @@ class Core:
                     self._encoder = load_encoder(self.settings.models_dir, self.settings.model)
         return self._encoder
 
+    def load_model(self) -> None:
+        """Load the model now, and measure the unit in which its similarities are weighed."""
+        encoder = self.encoder()
+        encoder.load()
+        self._gap = similarity_gap(encoder)
+
     def embed(self, query: str) -> Embedded:
         """The query's vector, or the reason why the lexical leg has to answer alone.
 
@@ -273,6 +283,8 @@ class Core:
             from pgvector import HalfVector
 
             vector = HalfVector(encoder.encode_query(query))
+            if self._gap is None:
+                self._gap = similarity_gap(encoder)
             worked = True
         except ModelMismatchError:
             raise
@@ -285,7 +297,7 @@ class Core:
             problem, worked = "model_failed", None if self._encoder is not None else False
         finally:
             self._model_breaker.settle(attempt, worked)
-        return Embedded(vector, (self._clock() - began) * 1000, problem, fingerprint)
+        return Embedded(vector, (self._clock() - began) * 1000, problem, fingerprint, self._gap or GAP)
 
     def model_wait_s(self, search: Search) -> float:
         """Seconds for which the model may still be waited for."""
@@ -300,6 +312,7 @@ class Core:
         if embedded is None:
             embedded = Embedded(None, 0.0, "model_slow")
         search.embedded(embedded.milliseconds, embedded.problem)
+        search.gap = embedded.gap
         self.check_model(space, embedded.fingerprint)
         return embedded.vector
 

@@ -132,7 +132,7 @@ class Hit:
     """One passage.
 
     Attributes:
-        score: fused score, 0 to 1, comparable within one result only.
+        score: fused score, 0 to 1, the same whatever k is; comparable within one query and release only.
         lexical_rank, vector_rank: place in each leg from 1; None where that leg did not have it.
         similarity: cosine of query and passage; None in a degraded result.
         chunk_id: stable id of the passage; document_id: stable id of the document.

@@ -159,7 +159,7 @@ class Retriever(Core):
         Raises:
             ModelError: the model is missing or damaged.
         """
-        self.encoder().load()
+        self.load_model()
         self._first_contact()
 
     def close(self) -> None:

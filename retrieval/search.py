@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import sql
 
-from retrieval import bm25, statements
+from retrieval import bm25, fusion, statements
 from retrieval.analysis import query_terms
 from retrieval.audit import query_pseudonym
 from retrieval.errors import InvalidPrincipalError, InvalidQueryError
@@ -21,9 +21,6 @@ from retrieval.limits import Deadline
 from retrieval.principal import CLEARANCES, Principal, well_formed
 from retrieval.result import Citation, Filters, Hit, SearchResult
 from retrieval.settings import Settings
-
-LEXICAL_WEIGHT = 0.5
-"""Weight of the lexical leg for a query all of whose words are known; it shrinks with the share that is not."""
 
 RELEASE_MAX = 2_147_483_647
 """Largest number of a release: Postgres' integer."""
@@ -53,6 +50,7 @@ class Search:
         key: key of the audit log's pseudonyms.
         deadline: by when the answer must be there.
         reasons: why the answer is poorer than it could be; empty where it is not.
+        gap: unit of the vector leg (`fusion.similarity_gap`).
     """
 
     query: str
@@ -70,6 +68,7 @@ class Search:
     timings: dict[str, float] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     partition: int | None = None
+    gap: float = fusion.GAP
 
     def __post_init__(self) -> None:
         self._began = self._last = self.clock()
@@ -157,13 +156,14 @@ class Search:
         if vector is not None:
             eligible = None if self._eligible is None else len(self._eligible)
             variant = statements.vector_variant(self.visible, eligible)
-        weight = 1.0 if vector is None else LEXICAL_WEIGHT * self.lexical.coverage
         return statements.second_trip(space.id, self.partition, variant, self.candidates), {
             "chunks": self.lexical.chunks.tolist(),
             "scores": self.lexical.scores.tolist(),
             "vector": vector,
             "eligible": None if self._eligible is None else self._eligible.tolist(),
-            "weight": weight,
+            "weight": 1.0 if vector is None else fusion.LEXICAL_WEIGHT,
+            "bound": self.lexical.bound or 1.0,
+            "span": fusion.UNITS * self.gap,
             "model": space.fingerprint,
         } | self.audited()
 

@@ -9,7 +9,7 @@ import functools
 
 from psycopg import sql
 
-from retrieval import audit
+from retrieval import audit, fusion
 from retrieval.schema.migrate import space_schema
 
 ENTER = sql.SQL(
@@ -64,7 +64,6 @@ _VECTOR = {
 }
 
 # A passage of the lexical leg gets its true similarity too, so that the legs are weighed on what both know of it.
-# Each score is brought to 0…1 within its leg: BM25 by its best, cosine between its worst and best candidate.
 _FUSE = """
 with lexical as materialized (
     select u.chunk, u.score, row_number() over (order by u.place) as place, x.distance
@@ -75,17 +74,14 @@ nearest as materialized ({vector}),
 vectorial as (
     select chunk, distance, row_number() over (order by distance, chunk) as place from nearest
 ),
-bounds as (select min(distance) as best, max(distance) as worst from nearest),
+bounds as (select min(distance) as best from nearest),
 candidate as (
     select chunk, l.place as lexical_rank, v.place as vector_rank,
-           coalesce(v.distance, l.distance) as distance,
-           coalesce(l.score / nullif(max(l.score) over (), 0), 0) as lexical
+           coalesce(v.distance, l.distance) as distance, coalesce(l.score, 0) as lexical
     from lexical l full join vectorial v using (chunk)
 ),
 fused as (
-    select c.*, %(weight)s::float8 * lexical + (1 - %(weight)s::float8) * coalesce(
-        greatest(0, case when b.worst > b.best then (b.worst - c.distance) / (b.worst - b.best) else 1 end), 0)
-        as score
+    select c.*, {score} as score
     from candidate c cross join bounds b
     order by score desc, chunk
     limit %(k)s
@@ -113,7 +109,8 @@ def _compose(template: str, space: int, partition: int | None, variant: str = "n
     tables = {"s": space_schema(space), "p": "" if partition is None else f"_{int(partition)}"}
     vector = _VECTOR[variant].format(n=n, **tables)
     distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
-    return sql.SQL(template.format(vector=vector, distance=distance, logged=audit.LOGGED, **tables))
+    score = fusion.SCORE.format(lexical="lexical", distance="c.distance", best="b.best")
+    return sql.SQL(template.format(vector=vector, distance=distance, score=score, logged=audit.LOGGED, **tables))
 
 
 def first_trip(space: int, partition: int | None, *, filtered: bool) -> list[sql.SQL]:

@@ -1,0 +1,100 @@
+"""The weighing of the two legs: one formula in SQL and in numpy, on scales that do not depend on the candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval import bm25
+from retrieval.embedding import Encoder
+from retrieval.fusion import GAP_MIN, UNITS, fuse, similarity_gap
+from tests.support import GoldDocument, Index, WordsEncoder, asker, everyone
+
+ADA = asker()
+TEXTS = [
+    "the pump of the heating needs oil every spring",
+    "oil and gas prices in spring",
+    "a zyklotron stands in the cellar of the institute",
+    "the institute of physics has a large cellar and a pump",
+    "nothing of all that is written here",
+]
+
+
+@pytest.fixture(scope="module")
+def served(shared_index: Index) -> Index:
+    shared_index.serve([GoldDocument(f"d{n}", everyone(), [text]) for n, text in enumerate(TEXTS)])
+    return shared_index
+
+
+@pytest.mark.parametrize("query", ["pump oil", "zyklotron", "the cellar of the physics institute", "unbekannt"])
+def test_the_statement_computes_the_formula(served: Index, query: str) -> None:
+    """What SQL makes of the two legs is what `fuse` makes of what a hit tells of them."""
+    hits = served.retriever().search(query, principal=ADA, k=50).hits
+    alone = served.retriever(_NoVector()).search(query, principal=ADA, k=50).hits
+    share = {hit.chunk_id: hit.score for hit in alone}
+    assert len(hits) == len(TEXTS)
+    span = UNITS * similarity_gap(WordsEncoder())
+    expected = fuse(
+        np.array([share.get(hit.chunk_id, 0.0) for hit in hits]),
+        np.array([1 - (hit.similarity or 0) for hit in hits]),
+        bound=1.0,
+        span=span,
+    )
+    assert [hit.score for hit in hits] == pytest.approx(expected.tolist(), abs=1e-12)
+    assert all(0 <= hit.score <= 1 for hit in hits)
+
+
+def test_scores_do_not_depend_on_how_many_are_asked_for(served: Index) -> None:
+    retriever = served.retriever()
+    scores = {hit.chunk_id: hit.score for hit in retriever.search("oil in the cellar", principal=ADA, k=200)}
+    for k in (1, 2, 5):
+        for hit in retriever.search("oil in the cellar", principal=ADA, k=k):
+            assert hit.score == scores[hit.chunk_id]
+
+
+def test_a_rare_word_outweighs_what_the_vectors_can_tell_of_one_word(encoder: Encoder) -> None:
+    """One word stands in one passage of average length; the model thinks little of it and prefers another one."""
+    packed, lengths = bm25.pack([(n, [*"abcdefg", "rare" if n == 3 else "h"]) for n in range(50)])
+    found = bm25.score([("rare",)], packed, chunks=50, length=sum(lengths.values()), limit=10)
+    assert found.chunks.tolist() == [3]
+    span = UNITS * similarity_gap(encoder)
+    lexical, distance = np.array([found.scores[0], 0.0]), np.array([0.25, 0.16])
+    mine, other = fuse(lexical, distance, bound=found.bound, span=span)
+    assert mine > other
+
+
+def test_no_passage_scores_above_the_bound() -> None:
+    packed, lengths = bm25.pack([(1, ["a", "a", "a", "b"]), (2, ["a"] * 500), (3, ["c"])])
+    sizes = {"chunks": len(lengths), "length": sum(lengths.values())}
+    for words in ([("a",)], [("a",), ("b",)], [("a",), ("missing",)]):
+        found = bm25.score(words, packed, limit=10, **sizes)
+        assert 0 < found.scores.max() <= found.bound
+    everywhere = bm25.score([("a",), ("missing",)], packed, limit=10, **sizes)
+    assert everywhere.bound > bm25.score([("a",)], packed, limit=10, **sizes).bound
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 50), st.floats(0, 2)), min_size=1, max_size=20),
+    st.floats(0.1, 100),
+    st.floats(0.01, 2),
+)
+def test_better_in_both_legs_is_never_worse(pairs: list[tuple[float, float]], bound: float, span: float) -> None:
+    lexical, distance = (np.array(column) for column in zip(*pairs, strict=True))
+    scores = fuse(lexical, distance, bound=bound, span=span)
+    assert ((scores >= 0) & (scores <= 1)).all()
+    for one in range(len(pairs)):
+        for other in range(len(pairs)):
+            if lexical[one] >= lexical[other] and distance[one] <= distance[other]:
+                assert scores[one] >= scores[other]
+
+
+def test_the_gap_is_the_model_s_own(encoder: Encoder) -> None:
+    assert similarity_gap(encoder) == pytest.approx(0.096, abs=0.004)
+    assert similarity_gap(WordsEncoder()) >= GAP_MIN
+
+
+class _NoVector(WordsEncoder):
+    def encode_query(self, text: str) -> np.ndarray:  # type: ignore[type-arg]
+        raise RuntimeError("out of memory")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pypdf import PdfWriter
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
@@ -47,12 +48,62 @@ def make_pdf(
     return buffer.getvalue()
 
 
+@dataclass(frozen=True)
+class Run:
+    """Text at a place in points from the lower left corner.
+
+    Attributes:
+        font: `F1` Helvetica, `F2` Helvetica-Bold, `F3` Courier.
+        state: operators of the graphics state in front of it, e.g. `1 g` for white or `3 Tr` for invisible.
+    """
+
+    text: str
+    left: float
+    base: float
+    size: float = 10
+    font: str = "F1"
+    state: str = ""
+
+
+def place(pages: Sequence[Sequence[Run | str]]) -> bytes:
+    """A PDF with runs of text at their places; strings are operators, e.g. of a filled rectangle."""
+    writer = PdfWriter()
+    for runs in pages:
+        page = writer.add_blank_page(width=595, height=842)
+        fonts = {
+            f"/F{number}": f"/Type /Font /Subtype /Type1 /BaseFont /{name} /Encoding /WinAnsiEncoding"
+            for number, name in enumerate(("Helvetica", "Helvetica-Bold", "Courier"), start=1)
+        }
+        made = DictionaryObject()
+        for key, definition in fonts.items():
+            words = definition.split()
+            font = DictionaryObject(
+                {NameObject(name): NameObject(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+            )
+            made[NameObject(key)] = writer._add_object(font)
+        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): made})
+        stream = DecodedStreamObject()
+        stream.set_data(b"\n".join(run.encode() if isinstance(run, str) else _placed(run) for run in runs))
+        page[NameObject("/Contents")] = writer._add_object(stream)
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+def _placed(run: Run) -> bytes:
+    operators = f"q BT {run.state} /{run.font} {run.size} Tf 1 0 0 1 {run.left} {run.base} Tm ("
+    return operators.encode() + _escaped(run.text) + b") Tj ET Q"
+
+
+def _escaped(text: str) -> bytes:
+    return text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
+
+
 def _content(lines: Sequence[PrintedLine]) -> bytes:
     parts = [b"BT"]
     y = 800
     for line in lines:
         text, size = (line, 10) if isinstance(line, str) else line
-        escaped = text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
-        parts.append(b"/F1 %d Tf 1 0 0 1 60 %d Tm (%s) Tj" % (size, y, escaped))
+        parts.append(b"/F1 %d Tf 1 0 0 1 60 %d Tm (%s) Tj" % (size, y, _escaped(text)))
         y -= size + 4
     return b"\n".join([*parts, b"ET"])

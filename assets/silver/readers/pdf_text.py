@@ -1,0 +1,47 @@
+"""What is read of a PDF before it becomes paragraphs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from assets.silver.readers.page_layout import Line
+
+MAX_OUTLINE_DEPTH = 6
+
+_FEW_WORDS = 50
+
+
+@dataclass(slots=True)
+class PdfText:
+    """Lines of all pages and what the file says about them.
+
+    Attributes:
+        pages: lines of each page, in the order of its content.
+        damaged: numbers of pages that cannot be read, from 1.
+        hidden: kinds and texts of what people do not see.
+        outline: level of each bookmark, by the page it leads to and `heading_key` of its title.
+        properties: the document information dictionary, e.g. `Title`.
+    """
+
+    pages: list[list[Line]]
+    damaged: list[int] = field(default_factory=list)
+    hidden: list[tuple[str, str]] = field(default_factory=list)
+    outline: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def letters(self) -> int:
+        """Letters and digits on all pages."""
+        return sum(sum(map(str.isalnum, line.text)) for page in self.pages for line in page)
+
+    @property
+    def torn(self) -> float:
+        """Share of words that are a single letter; 0 for texts of a few words."""
+        words = alone = 0
+        for page in self.pages:
+            for line in page:
+                found = line.text.split()
+                words += len(found)
+                alone += sum(len(word) == 1 and word.isalpha() for word in found)
+        return alone / words if words > _FEW_WORDS else 0.0

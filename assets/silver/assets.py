@@ -6,10 +6,13 @@ from collections import Counter
 import dagster as dg
 
 from assets.bronze.contract import SOURCE_FILES
+from assets.errors import InboxUnavailableError
 from assets.partitions import PARTITIONS, RefineConfig, partitions_of, rebuilds
 from assets.silver.contract import DOCUMENTS, QUARANTINE
+from assets.silver.notices import Notices, newest_refusals, update_notices
 from assets.silver.refine import refine_partition
 from assets.stores import Stores
+from retrieval.errors import ConfigurationError
 
 DOCUMENTS_KEY = dg.AssetKey(DOCUMENTS.name.split("/"))
 QUARANTINE_KEY = dg.AssetKey(QUARANTINE.name.split("/"))
@@ -54,6 +57,7 @@ def silver(
         stores.lake.replace(DOCUMENTS, date, source, refined.documents)
         stores.lake.replace(QUARANTINE, date, source, refined.quarantine)
     context.log.info(f"{documents} documents, {reasons.total()} files in quarantine, {processed} read in this run")
+    refused_now, notices = _tell(context, stores)
     return (
         dg.MaterializeResult(
             asset_key=DOCUMENTS_KEY,
@@ -65,6 +69,27 @@ def silver(
         ),
         dg.MaterializeResult(
             asset_key=QUARANTINE_KEY,
-            metadata={"dagster/row_count": reasons.total(), "reasons": dict(sorted(reasons.items()))},
+            metadata={
+                "dagster/row_count": reasons.total(),
+                "reasons": dict(sorted(reasons.items())),
+                "refused_now": refused_now,
+                "notices_written": notices.written,
+                "notices_removed": notices.removed,
+                "folders_without_notices": list(notices.failed[:50]),
+            },
         ),
     )
+
+
+def _tell(context: dg.AssetExecutionContext, stores: Stores) -> tuple[dict[str, int], Notices]:
+    """Bring the notes in the inbox up to date; how many files are refused now, by reason, and what became of them."""
+    counts = Counter(row["reason"] for row in newest_refusals(stores))
+    try:
+        notices = update_notices(stores)
+    except (ConfigurationError, InboxUnavailableError) as error:
+        # the lake is made anew without its inbox, too
+        context.log.warning(f"Notes in the inbox are left as they are: {error}")
+        notices = Notices()
+    if notices.failed:
+        context.log.warning(f"Notes could not be written to {len(notices.failed)} folders: {notices.failed[0]}")
+    return dict(sorted(counts.items())), notices

@@ -84,6 +84,18 @@ QUARANTINE = Contract(
         Column("detail", pa.string(), "What exactly was found; never content of the file.", nullable=True),
         Column("reader", pa.string(), "Reader and version that refused it.", nullable=True),
         Column("redactor", pa.string(), "Redactor version in force.", nullable=True),
+        Column(
+            "first_seen",
+            pa.timestamp("us", tz="UTC"),
+            "When the pipeline first took in these bytes at this path.",
+            filled=pc.field("received_at"),
+        ),
+        Column(
+            "last_seen",
+            pa.timestamp("us", tz="UTC"),
+            "When it last did: later than `first_seen` where they came back, or what decides reading changed.",
+            filled=pc.field("received_at"),
+        ),
         Column("received_at", pa.timestamp("us", tz="UTC"), "When the pipeline took the file in."),
     ),
 )

@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -54,7 +55,7 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
     done = _keys(documents, "file_id") | _keys(quarantine)
     todo = [(key, size) for key, size in zip(_key_list(log), log["size"].to_pylist(), strict=True) if key not in done]
     good: list[dict[str, Any]] = []
-    bad: list[dict[str, Any]] = []
+    bad: list[tuple[dict[str, Any], RefusedError]] = []
     for keys in _batches(todo):
         for row, outcome in _outcomes(stores, _content_rows(stores, partition, keys)):
             try:
@@ -64,13 +65,37 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
                     refused.reader = refused.reader or REGISTRY
                     if refused.code in LIMITED:
                         refused.reader += f" {stores.limits.version}"
-                bad.append(quarantine_row(row, refused))
+                bad.append(({name: value for name, value in row.items() if name != "content"}, refused))
             stores.progress(f"reading {source}", len(good) + len(bad), len(todo))
+    since = _first_seen(stores, [row for row, _ in bad])
+    refusals = [
+        quarantine_row(row, refused, first_seen=since[row["document_id"], row["event"]]) for row, refused in bad
+    ]
     return Refined(
         pa.concat_tables([documents, pa.Table.from_pylist(good, DOCUMENTS.schema)]),
-        pa.concat_tables([quarantine, pa.Table.from_pylist(bad, QUARANTINE.schema)]),
+        pa.concat_tables([quarantine, pa.Table.from_pylist(refusals, QUARANTINE.schema)]),
         len(todo),
     )
+
+
+def _first_seen(stores: Stores, rows: Sequence[Mapping[str, Any]]) -> dict[Key, datetime]:
+    """When the bytes of each row were first received at its path."""
+    if not rows:
+        return {}
+    ids = pa.array(sorted({row["document_id"] for row in rows}))
+    columns = ["document_id", "event", "kind", "sha256", "received_at"]
+    log = stores.lake.read(SOURCE_FILES, columns, where=pc.field("document_id").isin(ids)).to_pylist()
+    received: dict[tuple[str, str], list[tuple[int, datetime]]] = {}
+    for row in log:
+        if row["kind"] == CONTENT:
+            key = (row["document_id"], row["sha256"])
+            received.setdefault(key, []).append((row["event"], row["received_at"]))
+    return {
+        (row["document_id"], row["event"]): min(
+            time for event, time in received[row["document_id"], row["sha256"]] if event <= row["event"]
+        )
+        for row in rows
+    }
 
 
 def _outcomes(stores: Stores, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Outcome]]:

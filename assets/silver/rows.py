@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from assets.bronze.files import part_id
@@ -45,12 +46,15 @@ def document_row(bronze: Mapping[str, Any], redacted: Redacted) -> dict[str, Any
     return {name: row[name] for name in DOCUMENTS.schema.names}
 
 
-def quarantine_row(bronze: Mapping[str, Any], refused: RefusedError) -> dict[str, Any]:
+def quarantine_row(
+    bronze: Mapping[str, Any], refused: RefusedError, *, first_seen: datetime | None = None
+) -> dict[str, Any]:
     """A row of `silver/quarantine`.
 
     Args:
         bronze: the row of `bronze/source_files` that was refused.
         refused: why; `RefusedError(code, detail)` with the codes of a policy for files that were never read.
+        first_seen: when these bytes were first received at this path; None: now.
     """
     return {name: bronze[name] for name in _CARRIED} | {
         "stage": refused.reason.stage,
@@ -60,5 +64,7 @@ def quarantine_row(bronze: Mapping[str, Any], refused: RefusedError) -> dict[str
         "detail": refused.detail,
         "reader": refused.reader,
         "redactor": REDACTOR if refused.reason.stage == "redact" else None,
+        "first_seen": first_seen or bronze["received_at"],
+        "last_seen": bronze["received_at"],
         "received_at": bronze["received_at"],
     }

@@ -113,6 +113,8 @@ def _quarantine(number: int) -> dict[str, Any]:
         "detail": None,
         "reader": "markdown/1",
         "redactor": None,
+        "first_seen": RECEIVED,
+        "last_seen": RECEIVED,
     }
 
 

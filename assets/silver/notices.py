@@ -1,0 +1,220 @@
+"""Notes for people: beside each refused file, under `_rejected/`, a small text file says why it was refused.
+
+A note goes away when its file is fixed or removed. Which notes there should be is read from the tables and the
+inbox; nothing is remembered. Links are never followed, so no note is written or removed outside the inbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assets.bronze.files import is_readable_name, shown
+from assets.bronze.scan import REJECTED_FOLDER, Found, inbox_root, scan
+from assets.ledger import REFUSED, Ledger
+from assets.silver.contract import QUARANTINE
+from assets.stores import Stores
+
+ENDING = ".txt"
+MARK = "avatar-knowledge"
+"""First word of every note; a file in `_rejected` that does not begin so is somebody else's and is left alone."""
+
+_LONGEST_NAME = 200
+"""Bytes of a note's name without its ending; file systems allow 255."""
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_TEMPORARY = f".{MARK}.tmp"
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What became of the notes.
+
+    Attributes:
+        written, removed, kept: how many.
+        failed: folders (as people see them) in which a note could not be written or removed, and why.
+    """
+
+    written: int = 0
+    removed: int = 0
+    kept: int = 0
+    failed: tuple[str, ...] = ()
+
+
+def update_notices(stores: Stores) -> Notices:
+    """Make the notes in the inbox those of the files that are refused now.
+
+    A folder that may not be written is named in `failed`; that is never an error.
+
+    Raises:
+        ConfigurationError: there is no inbox.
+        InboxUnavailableError: its storage did not answer.
+    """
+    refused = {row["path"]: row for row in newest_refusals(stores)}
+    wanted: dict[str, dict[str, str]] = {}
+    for found in scan(stores.inbox):
+        row = refused.get(found.path)
+        if row is not None:
+            folder, name = os.path.split(found.file)
+            wanted.setdefault(folder, {})[note_name(name)] = note_text(found, row)
+    return sync_notices(inbox_root(stores.inbox), wanted)
+
+
+def newest_refusals(stores: Stores) -> list[dict[str, Any]]:
+    """Rows of quarantine that say what holds now: those of the newest state of files that are in the inbox."""
+    newest = Ledger.read(stores.lake, stores.versions).newest
+    refused = newest[newest.state == REFUSED]
+    events = set(zip(refused.index, refused.event, strict=True))
+    columns = ["document_id", "event", "path", "reason", "sentence_de", "sentence_en", "detail", "first_seen"]
+    rows = stores.lake.read(QUARANTINE, columns).to_pylist()
+    return [row for row in rows if (row["document_id"], row["event"]) in events]
+
+
+def note_name(name: str) -> str:
+    """Name of the note for a file of that name, as the file system spells it."""
+    if not is_readable_name(name):
+        name = shown(name)
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+        name = os.fsencode(name)[: _LONGEST_NAME - 17].decode("utf-8", "ignore") + "-" + digest
+    return name + ENDING
+
+
+def note_text(found: Found, row: Mapping[str, Any]) -> str:
+    """What the note says, in German and in English."""
+    detail = row["detail"]
+    lines = [
+        f"{MARK}: {found.path}",
+        "",
+        "Diese Datei wurde nicht übernommen.",
+        row["sentence_de"],
+        *([f"Einzelheit: {detail}"] if detail else []),
+        "",
+        "This file was not taken in.",
+        row["sentence_en"],
+        *([f"Detail: {detail}"] if detail else []),
+        "",
+        f"({row['reason']}; {row['first_seen']:%Y-%m-%d %H:%M} UTC)",
+        "Dieser Hinweis verschwindet, sobald die Datei in Ordnung oder entfernt ist.",
+        "This note goes away when the file is fixed or removed.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def sync_notices(root: Path, wanted: Mapping[str, Mapping[str, str]]) -> Notices:
+    """Write, rewrite and remove notes until they are those in `wanted`.
+
+    Args:
+        root: the inbox, absolute and without links.
+        wanted: for each folder, relative to the inbox as the file system spells it, the notes by name.
+    """
+    written = removed = kept = 0
+    failed: list[str] = []
+    for folder in sorted({*wanted, *_folders_with_notes(root)}):
+        try:
+            counts = _sync_folder(root, folder, wanted.get(folder, {}))
+        except OSError as error:
+            failed.append(f"{shown(folder) or '.'}: {error.strerror}")
+            continue
+        written, removed, kept = written + counts[0], removed + counts[1], kept + counts[2]
+    return Notices(written, removed, kept, tuple(failed))
+
+
+def _folders_with_notes(root: Path) -> Iterator[str]:
+    for folder, names, _ in os.walk(root, followlinks=False):
+        if REJECTED_FOLDER in names:
+            yield os.path.relpath(folder, root).removeprefix(".").removeprefix("/")
+        names[:] = [name for name in names if name != REJECTED_FOLDER and not name.startswith(".")]
+
+
+def _sync_folder(root: Path, folder: str, wanted: Mapping[str, str]) -> tuple[int, int, int]:
+    with _opened_folder(root, [part for part in folder.split("/") if part]) as parent:
+        if wanted:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(REJECTED_FOLDER, 0o755, dir_fd=parent)
+        try:
+            notes = os.open(REJECTED_FOLDER, _FOLDER, dir_fd=parent)
+        except FileNotFoundError:
+            return 0, 0, 0
+        try:
+            counts = _sync_notes(notes, wanted)
+        finally:
+            os.close(notes)
+        if not wanted:
+            with contextlib.suppress(OSError):  # other files of people are in it
+                os.rmdir(REJECTED_FOLDER, dir_fd=parent)
+    return counts
+
+
+@contextlib.contextmanager
+def _opened_folder(root: Path, parts: Sequence[str]) -> Iterator[int]:
+    """A descriptor of the folder, reached without passing a link."""
+    folder = os.open(root, _FOLDER)
+    try:
+        for part in parts:
+            if part == os.pardir:
+                raise PermissionError(errno.EPERM, "it lies outside of the inbox")
+            below = os.open(part, _FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _sync_notes(notes: int, wanted: Mapping[str, str]) -> tuple[int, int, int]:
+    written = removed = kept = 0
+    present = {name: _read_note(notes, name) for name in os.listdir(notes)}
+    for name, text in sorted(wanted.items()):
+        if present.get(name) == text:
+            kept += 1
+        elif name in present and present[name] is None:
+            raise FileExistsError(errno.EEXIST, f"{REJECTED_FOLDER}/{shown(name)} is a file of somebody else")
+        else:
+            _write_note(notes, name, text)
+            written += 1
+    for name, text_ in present.items():
+        if (name not in wanted and text_ is not None) or name == _TEMPORARY:
+            os.unlink(name, dir_fd=notes)
+            removed += 1
+    return written, removed, kept
+
+
+def _read_note(notes: int, name: str) -> str | None:
+    """Text of a note; None for whatever is none."""
+    if not name.endswith(ENDING):
+        return None
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=notes)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        content = stream.read(64 * 1024)
+    text = content.decode("utf-8", "replace")
+    return text if text.startswith(f"{MARK}: ") else None
+
+
+def _write_note(notes: int, name: str, text: str) -> None:
+    """The note in one step: whoever looks sees the old one or the new one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_TEMPORARY, dir_fd=notes)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(_TEMPORARY, flags, 0o644, dir_fd=notes)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as stream:
+            stream.write(text)
+        os.rename(_TEMPORARY, name, src_dir_fd=notes, dst_dir_fd=notes)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(_TEMPORARY, dir_fd=notes)
+        raise

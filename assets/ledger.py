@@ -34,12 +34,13 @@ class Versions:
 
     Attributes:
         readers: `reader` strings that are current; None accepts all.
-        redactor, chunker: version strings.
+        redactor, screener, chunker: version strings.
         fingerprint: identity of the embedding model.
     """
 
     readers: frozenset[str] | None
     redactor: str
+    screener: str
     chunker: str
     fingerprint: str
 
@@ -51,7 +52,7 @@ class Ledger:
     Attributes:
         log: all bronze rows without their bytes.
         events: one row for each content event: partition, document_id, event, `state`, `stale` (made by code of
-            another version).
+            another version, or its passages were cut from another text than it has now).
 
     `document_id` is that of bronze, which is the file's; a file has come as far as the last of its documents.
     """
@@ -64,18 +65,27 @@ class Ledger:
         """Read only what tells the progress: no bytes, no text, no vectors."""
         log = _frame(lake.read(SOURCE_FILES, _LOG))
         events = log.loc[log.kind == CONTENT, [*_EVENT, "version", "path"]].copy()
-        refused = _frame(lake.read(QUARANTINE, [*_EVENT, "reader", "redactor"]))
-        parsed = _frame(lake.read(DOCUMENTS, [*_EVENT, "file_id", "reader", "redactor"]))
-        chunked, ready = _file_progress(parsed, *_chunk_progress(lake, versions))
+        refused = _frame(lake.read(QUARANTINE, [*_EVENT, "reader", "redactor", "screener"]))
+        parsed = _frame(lake.read(DOCUMENTS, [*_EVENT, "file_id", "reader", "redactor", "screener", "digest"]))
+        chunks = _chunk_progress(lake, versions)
+        chunked, ready = _file_progress(parsed, chunks.chunked, chunks.ready)
+        outdated = {
+            key
+            for key, digest in zip(_keys(parsed), parsed.digest, strict=True)
+            if chunks.cut_from.get(key, digest) != digest
+        }
+        of_file = dict(zip(_keys(parsed), _keys(parsed.assign(document_id=parsed.file_id)), strict=True))
         parsed = parsed.assign(document_id=parsed.file_id)
         state = dict.fromkeys(_keys(events), RECEIVED)
         stale: set[tuple[object, ...]] = set()
         for frame, name in ((refused, REFUSED), (parsed, PARSED)):
             state.update(dict.fromkeys(_keys(frame), name))
             old = _not_current(frame, "redactor", versions.redactor)
+            old |= _not_current(frame, "screener", versions.screener)
             if versions.readers is not None:
                 old |= frame.reader.notna() & ~frame.reader.isin(versions.readers)
             stale.update(_keys(frame[old]))
+        stale.update(of_file[key] for key in outdated)
         parsed_keys = set(_keys(parsed))
         state.update((key, CHUNKED) for key in chunked & parsed_keys)
         state.update((key, READY) for key in ready & parsed_keys)
@@ -130,19 +140,33 @@ def _file_progress(parsed: pd.DataFrame, chunked: _Events, ready: _Events) -> tu
     return set(files) - unchunked, set(files) - unready
 
 
-def _chunk_progress(lake: Lake, versions: Versions) -> tuple[_Events, _Events]:
-    """Documents that have chunks, and those whose chunks all have a vector of today's model."""
-    chunks = lake.read(CHUNKS, [*_EVENT, "text_sha256", "chunker"], where=pc.field("chunker") == versions.chunker)
+@dataclass(frozen=True)
+class _Chunks:
+    """Documents that have chunks, those whose chunks all have a vector of today's model, and what they were cut from.
+
+    Attributes:
+        cut_from: digest of the document by event.
+    """
+
+    chunked: _Events
+    ready: _Events
+    cut_from: dict[tuple[object, ...], str]
+
+
+def _chunk_progress(lake: Lake, versions: Versions) -> _Chunks:
+    columns = [*_EVENT, "text_sha256", "chunker", "document_digest"]
+    chunks = lake.read(CHUNKS, columns, where=pc.field("chunker") == versions.chunker)
     vectors = lake.read(
         EMBEDDINGS, ["date", "source", "text_sha256"], where=pc.field("fingerprint") == versions.fingerprint
     )
     frame = _frame(chunks)
     if frame.empty:
-        return set(), set()
+        return _Chunks(set(), set(), {})
     have = set(zip(*(vectors.column(name).to_pylist() for name in vectors.column_names), strict=True))
     embedded = [key in have for key in zip(frame.date, frame.source, frame.text_sha256, strict=True)]
     complete = frame.assign(embedded=embedded).groupby(_EVENT, sort=False).embedded.all()
-    return set(complete.index), set(complete.index[complete])
+    cut_from = dict(zip(_keys(frame), frame.document_digest, strict=True))
+    return _Chunks(set(complete.index), set(complete.index[complete]), cut_from)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

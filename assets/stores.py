@@ -129,11 +129,13 @@ class Stores:
         from assets.gold.refine import chunker_version
         from assets.silver.readers.registry import READERS, REGISTRY
         from assets.silver.redact import REDACTOR
+        from assets.silver.screening import SCREENER
 
         readers = frozenset(READERS) | {REGISTRY}
         return Versions(
             readers=readers | {f"{reader} {self.limits.version}" for reader in readers},
             redactor=REDACTOR,
+            screener=SCREENER,
             chunker=chunker_version(self.encoder.max_tokens),
             fingerprint=self.encoder.fingerprint.id,
         )

@@ -81,5 +81,6 @@ def find_work(stores: Stores, plans: Mapping[str, Intake]) -> Work:
 def _fingerprint(parts: list[object], stores: Stores) -> str:
     """Identity of some work. The code's versions belong to it: a fixed reader makes a failed group new."""
     versions = stores.versions
-    facts = [sorted(map(json.dumps, parts)), sorted(versions.readers or ()), versions.redactor, versions.chunker]
-    return hashlib.sha256(json.dumps([facts, versions.fingerprint]).encode()).hexdigest()[:16]
+    code = [versions.redactor, versions.screener, versions.chunker, versions.fingerprint]
+    facts = [sorted(map(json.dumps, parts)), sorted(versions.readers or ()), code]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -147,7 +147,8 @@ def chunk_rows(
     """Rows of `gold/chunks` for documents of `silver/documents`.
 
     Args:
-        documents: needs the columns date, source, document_id, file_id, version, event, language, text and blocks.
+        documents: needs the columns date, source, document_id, file_id, version, event, language,
+            digest, text and blocks.
         document_prompt: what the embedding model puts before each passage.
     """
     rows = [
@@ -174,6 +175,7 @@ def _row(document: Mapping[str, object], passage: Chunk, prompt: str, chunker: s
         **{name: document[name] for name in _CARRIED},
         **{name: getattr(passage, name) for name in Chunk.__slots__},
         "text_sha256": embedded_text_hash(prompt, passage.text),
+        "document_digest": document["digest"],
         "chunker": chunker,
     }
 

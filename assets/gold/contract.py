@@ -1,6 +1,7 @@
 """`gold/chunks` and `gold/embeddings`: passages with deterministic ids, and one vector for each text."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.contract import PARTITION, SHA256, UUID, Between, Column, Contract, LengthBetween, Matches
 from assets.silver.contract import FILE_ID
@@ -15,6 +16,12 @@ CHUNKS = Contract(
         FILE_ID,
         Column("version", pa.int32(), "Version of the document.", rule=Between(1)),
         Column("event", pa.int32(), "The bronze row it goes back to.", rule=Between(1)),
+        Column(
+            "document_digest",
+            pa.string(),
+            "`digest` of the document it was cut from.",
+            filled=pc.scalar(""),
+        ),
         Column("chunk_id", pa.string(), "SHA-256 over document, text and occurrence number.", rule=SHA256),
         Column("ordinal", pa.int32(), "Place in the document, from 0.", rule=Between(0)),
         Column("text", pa.string(), "The passage, redacted.", rule=LengthBetween(1), private=True),

@@ -30,20 +30,20 @@ def chunk_partition(stores: Stores, date: str, source: str, *, rebuild: bool = F
         rebuild: cut documents anew that are cut already.
     """
     partition = [(date, source)]
-    documents = stores.lake.read(DOCUMENTS, ["document_id", "event"], partitions=partition)
-    wanted = set(_events(documents))
+    documents = stores.lake.read(DOCUMENTS, ["document_id", "event", "digest"], partitions=partition)
+    wanted = set(_states(documents, "digest"))
     stored = stores.lake.read(CHUNKS, partitions=[] if rebuild else partition)
     current = [
-        event in wanted and chunker == stores.versions.chunker
-        for event, chunker in zip(_events(stored), stored["chunker"].to_pylist(), strict=True)
+        state in wanted and chunker == stores.versions.chunker
+        for state, chunker in zip(_states(stored, "document_digest"), stored["chunker"].to_pylist(), strict=True)
     ]
     kept = stored.filter(pa.array(current, pa.bool_()))
-    todo = wanted - set(_events(kept))
+    todo = {state[:2] for state in wanted - set(_states(kept, "document_digest"))}
     if not todo:
         return kept, 0
     ids = pa.array(sorted({document_id for document_id, _ in todo}))
     columns = [*DOCUMENTS.schema.names[:2], "document_id", "file_id", "version", "event", "language"]
-    columns += ["text", "blocks"]
+    columns += ["digest", "text", "blocks"]
     texts = stores.lake.read(DOCUMENTS, columns, partitions=partition, where=pc.field("document_id").isin(ids))
     texts = texts.filter(pa.array([event in todo for event in _events(texts)], pa.bool_()))
     encoder = stores.encoder
@@ -68,6 +68,12 @@ def embed_texts(stores: Stores, date: str, source: str) -> tuple[pa.Table, Repor
         encoder,
         progress=lambda done, total: stores.progress(f"embedding {source}", done, total),
     )
+
+
+def _states(table: pa.Table, digest: str) -> list[tuple[str, int, str]]:
+    """Document, event and the digest of its text, for each row."""
+    columns = (table[name].to_pylist() for name in ("document_id", "event", digest))
+    return list(zip(*columns, strict=True))
 
 
 def _events(table: pa.Table) -> list[tuple[str, int]]:

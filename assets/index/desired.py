@@ -14,10 +14,12 @@ import pyarrow.compute as pc
 
 from assets.bronze.contract import REMOVED
 from assets.gold.contract import CHUNKS, EMBEDDINGS
-from assets.lake import Lake
+from assets.index.flags import flags_of
+from assets.lake import Lake, Partition
 from assets.ledger import Ledger, partitions_in
 from assets.silver.contract import DOCUMENTS
 from assets.silver.pii.span import neutral
+from assets.silver.screening.policy import keeps_out
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,11 +75,14 @@ class Desired:
         pending: documents of the inbox that are still on their way and served in an older state or not at all.
         hidden: documents that no release may show any more, and since when: their time to live is over, or no policy
             says who may see them.
+        kept_out: documents that their folder's policy keeps out of the index, and the trait for which it does; they
+            are in `hidden`, too.
     """
 
     documents: dict[str, DesiredDocument]
     pending: int
     hidden: Mapping[str, datetime] = field(default_factory=dict)
+    kept_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
@@ -86,22 +91,41 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
     access = ledger.latest
     partitions = partitions_in(current)
     wanted = set(zip(current.index, current.event, strict=True))
-    columns = ["document_id", "file_id", "event", "received_at", *_DOCUMENT_FACTS]
+    columns = ["document_id", "file_id", "event", "received_at", "pii", *_DOCUMENT_FACTS]
     rows = lake.read(DOCUMENTS, columns, partitions=partitions)
     documents = {(row["document_id"], row["event"]): row for row in _rows(rows, wanted)}
     chunks: dict[tuple[str, int], dict[str, str]] = {}
+    flags: dict[tuple[str, int], dict[str, tuple[str, ...]]] = {}
+    findings = _findings(lake, partitions)
     rows = lake.read(CHUNKS, ["document_id", "file_id", "event", "chunk_id", *_CHUNK_FACTS], partitions=partitions)
     for row in _rows(rows, wanted):
-        key = (row["document_id"], row["event"])
-        titled = row | {"title": documents[key]["title"]}
-        chunks.setdefault(key, {})[row["chunk_id"]] = _digest(titled, (*_CHUNK_FACTS, "title"))
+        event = (row["document_id"], row["event"])
+        if event not in documents:
+            continue  # cut from a part that its file does not hold any more
+        marks = flags_of(findings.get(event, ()), row["char_start"], row["char_end"])
+        if marks:
+            flags.setdefault(event, {})[row["chunk_id"]] = marks
+        titled = row | {"title": documents[event]["title"]}
+        chunks.setdefault(event, {})[row["chunk_id"]] = _digest(titled, (*_CHUNK_FACTS, "title"), *marks)
     found = []
     broken = _without_policy(ledger)
     hidden = _hidden_parts(lake, ledger, broken)
+    kept_out: dict[str, str] = {}
     for row in documents.values():
         rule = access.loc[row["file_id"]]
         if row["file_id"] in broken:
             continue  # the policy broke after the text was read: access fails closed at once
+        event = (row["document_id"], row["event"])
+        trait = keeps_out(
+            json.loads(rule["rules"] or "{}"),
+            clearance=rule["clearance"],
+            has_pii=row["pii"] != "{}",
+            has_findings=event in findings,
+        )
+        if trait is not None:
+            kept_out[row["document_id"]] = trait
+            hidden[row["document_id"]] = rule["received_at"].to_pydatetime()
+            continue
         days = rule["ttl_days"]
         expires_at = row["received_at"] + timedelta(days=int(days)) if days == days and days is not None else None
         if expires_at is not None and expires_at <= now:
@@ -116,12 +140,20 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
                 valid_from=row["received_at"],
                 expires_at=expires_at,
                 facts={name: row[name] for name in _DOCUMENT_FACTS},
-                chunks=chunks[row["document_id"], row["event"]],
+                chunks=chunks[event],
+                flags=flags.get(event, {}),
             )
         )
     found.sort(key=lambda document: document.facts["path"])
     pending = int((ledger.newest.state.isin(["received", "parsed", "chunked"])).sum())
-    return Desired({document.document_id: document for document in found}, pending, hidden)
+    return Desired({document.document_id: document for document in found}, pending, hidden, kept_out)
+
+
+def _findings(lake: Lake, partitions: set[Partition]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """What the screener found, by document and event; documents without findings are left out."""
+    some = pc.list_value_length(pc.field("findings")) > 0
+    rows = lake.read(DOCUMENTS, ["document_id", "event", "findings"], partitions=partitions, where=some)
+    return {(row["document_id"], row["event"]): row["findings"] for row in rows.to_pylist()}
 
 
 def _without_policy(ledger: Ledger) -> dict[str, datetime]:
@@ -212,6 +244,6 @@ def _rows(table: pa.Table, wanted: set[tuple[str, int]]) -> Iterable[dict[str, A
                 yield row
 
 
-def _digest(row: dict[str, Any], names: Iterable[str]) -> str:
-    text = json.dumps([row[name] for name in names], ensure_ascii=False, separators=(",", ":"))
+def _digest(row: dict[str, Any], names: Iterable[str], *more: str) -> str:
+    text = json.dumps([*(row[name] for name in names), *more], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(neutral(text).encode()).hexdigest()[:32]

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from assets.contract import DATE, PARTITION, SHA256, UUID, Between, Column, Contract, LengthBetween, Matches, OneOf
 from assets.silver.document import BLOCK_KINDS
 from assets.silver.refusal import REASONS, STAGES
+from assets.silver.screening.rules import KINDS
 
 IDENTITY = (
     *PARTITION,
@@ -25,6 +26,15 @@ FILE_ID = Column(
     "The file it is from: `document_id` in bronze. The document's own id, but for parts of a file.",
     rule=UUID,
     filled=pc.field("document_id"),
+)
+
+FINDING = pa.struct(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("rule", pa.string(), nullable=False),
+        pa.field("start", pa.int32()),
+        pa.field("end", pa.int32()),
+    ]
 )
 
 BLOCK = pa.struct(
@@ -65,8 +75,21 @@ DOCUMENTS = Contract(
         Column("blocks", pa.list_(BLOCK), "Structure over `text`: character ranges, in order, without overlap."),
         Column("pii", pa.string(), "JSON object: how many values of each type were redacted."),
         Column("notes", pa.list_(pa.string()), "What the reader noticed and mended."),
+        Column(
+            "findings",
+            pa.list_(FINDING),
+            f"What speaks to a model: kind ({', '.join(KINDS)}), rule, character range; no range where it is hidden.",
+            nullable=True,
+        ),
+        Column(
+            "digest",
+            pa.string(),
+            "SHA-256 over text, structure and language: passages cut from another state are cut anew.",
+            filled=pc.scalar(""),
+        ),
         Column("reader", pa.string(), "Reader and version, e.g. `markdown/1`."),
         Column("redactor", pa.string(), "Redactor version, e.g. `patterns/1`."),
+        Column("screener", pa.string(), "Screener version, e.g. `rules/1`.", filled=pc.scalar("none")),
         Column("received_at", pa.timestamp("us", tz="UTC"), "When the pipeline took the file in."),
     ),
 )
@@ -84,6 +107,7 @@ QUARANTINE = Contract(
         Column("detail", pa.string(), "What exactly was found; never content of the file.", nullable=True),
         Column("reader", pa.string(), "Reader and version that refused it.", nullable=True),
         Column("redactor", pa.string(), "Redactor version in force.", nullable=True),
+        Column("screener", pa.string(), "Version of the screener that refused it.", nullable=True),
         Column(
             "first_seen",
             pa.timestamp("us", tz="UTC"),

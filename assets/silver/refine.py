@@ -21,6 +21,7 @@ from assets.silver.redact import REDACTOR
 from assets.silver.refusal import LIMITED, RefusedError
 from assets.silver.rows import document_row, quarantine_row
 from assets.silver.sandbox import Outcome
+from assets.silver.screening import SCREENER
 from assets.stores import Stores
 
 Key = tuple[str, int]
@@ -142,12 +143,13 @@ def _current(stores: Stores, table: pa.Table, received: set[Key]) -> pa.Table:
     """The rows of files that today's code would make again as they are; a file keeps all of its rows or none."""
     readers = stores.versions.readers or frozenset()
     keys = _key_list(table, "file_id" if "file_id" in table.schema.names else "document_id")
+    versions = (table.column(name).to_pylist() for name in ("reader", "redactor", "screener"))
     stale = {
         key
-        for key, reader, redactor in zip(
-            keys, table.column("reader").to_pylist(), table.column("redactor").to_pylist(), strict=True
-        )
-        if (reader is not None and reader not in readers) or (redactor is not None and redactor != REDACTOR)
+        for key, reader, redactor, screener in zip(keys, *versions, strict=True)
+        if (reader is not None and reader not in readers)
+        or (redactor is not None and redactor != REDACTOR)
+        or (screener is not None and screener != SCREENER)
     }
     return table.filter(pa.array([key in received and key not in stale for key in keys], pa.bool_()))
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from datetime import datetime
 from typing import Any
 
 from assets.bronze.files import part_id
 from assets.silver.contract import DOCUMENTS, IDENTITY
+from assets.silver.document import Document
+from assets.silver.pii.span import neutral
 from assets.silver.redact import REDACTOR, Redacted
 from assets.silver.refusal import RefusedError
+from assets.silver.screening import SCREENER
 
 _CARRIED = tuple(column.name for column in IDENTITY)
 
@@ -42,8 +46,18 @@ def document_row(bronze: Mapping[str, Any], redacted: Redacted) -> dict[str, Any
         "notes": list(document.notes),
         "reader": document.reader,
         "redactor": REDACTOR,
+        "screener": SCREENER,
+        "findings": [asdict(finding) for finding in redacted.findings],
+        "digest": document_digest(document),
     }
     return {name: row[name] for name in DOCUMENTS.schema.names}
+
+
+def document_digest(document: Document) -> str:
+    """SHA-256 over what passages are cut from; pseudonyms count without their digits, as in all identities."""
+    structure = [[document.language, neutral(document.text)], [astuple(block) for block in document.blocks]]
+    told = json.dumps(structure, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(neutral(told).encode()).hexdigest()
 
 
 def quarantine_row(
@@ -64,6 +78,7 @@ def quarantine_row(
         "detail": refused.detail,
         "reader": refused.reader,
         "redactor": REDACTOR if refused.reason.stage == "redact" else None,
+        "screener": SCREENER if refused.reason.stage == "screen" else None,
         "first_seen": first_seen or bronze["received_at"],
         "last_seen": bronze["received_at"],
         "received_at": bronze["received_at"],

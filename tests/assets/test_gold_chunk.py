@@ -415,6 +415,7 @@ def silver_row(name: str, parts: Sequence[Part]) -> dict[str, object]:
         "version": 2,
         "event": 3,
         "language": "de",
+        "digest": "d" * 64,
         "text": text,
         "blocks": [{slot: getattr(block, slot) for slot in Block.__slots__} for block in blocks],
         "received_at": datetime(2026, 3, 1, tzinfo=UTC),
@@ -422,7 +423,7 @@ def silver_row(name: str, parts: Sequence[Part]) -> dict[str, object]:
 
 
 def test_rows_keep_to_the_contract_and_to_their_order() -> None:
-    columns = ["date", "source", "document_id", "file_id", "version", "event", "language", "text", "blocks"]
+    columns = ["date", "source", "document_id", "file_id", "version", "event", "language", "digest", "text", "blocks"]
     schema = pa.schema([DOCUMENTS.schema.field(name) for name in columns])
     rows = [{k: v for k, v in silver_row(n, paragraphs(500, 20)).items() if k in columns} for n in ("b", "a")]
 

@@ -99,6 +99,9 @@ def _document(number: int) -> dict[str, Any]:
         "blocks": [block],
         "pii": '{"EMAIL": 1}',
         "notes": [],
+        "findings": [],
+        "digest": sha(number),
+        "screener": "rules/1",
         "reader": "markdown/1",
         "redactor": "patterns/1",
     }
@@ -113,6 +116,7 @@ def _quarantine(number: int) -> dict[str, Any]:
         "detail": None,
         "reader": "markdown/1",
         "redactor": None,
+        "screener": None,
         "first_seen": RECEIVED,
         "last_seen": RECEIVED,
     }
@@ -139,6 +143,7 @@ def _chunk(number: int) -> dict[str, Any]:
         "start_s": 1.5,
         "end_s": 2.5,
         "language": "de",
+        "document_digest": sha(number),
         "chunker": "blocks/1:384",
     }
 

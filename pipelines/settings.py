@@ -41,6 +41,7 @@ class PipelineSettings(Settings):
     readers: int | None = Field(
         None, ge=1, le=64, description="Processes that read files at once; unset: one for each core, at most four."
     )
+    ocr: bool = Field(False, description="Recognise the text of scans with tesseract, where it is installed.")
     removal_share: float = Field(
         0.2, ge=0, le=1, description="Share of a source's files that may vanish at once; more are held."
     )
@@ -67,6 +68,7 @@ class PipelineSettings(Settings):
             nesting=self.nesting_max,
             seconds=self.read_seconds,
             memory_bytes=self.read_memory_bytes,
+            ocr=self.ocr,
         )
 
     @property

@@ -22,6 +22,7 @@ class Limits:
         seconds: time one file may compute in its worker; one that waits is given a few times as much.
         memory_bytes: address space a worker may use for a file that is read alone, and about what all workers
             together may use while they read at the same time.
+        ocr: whether the text of scans is recognised, where tesseract is installed.
     """
 
     file_bytes: int = 100_000_000
@@ -33,6 +34,7 @@ class Limits:
     nesting: int = 200
     seconds: float = 60.0
     memory_bytes: int = 1_000_000_000
+    ocr: bool = False
 
     @property
     def version(self) -> str:

@@ -154,7 +154,7 @@ REASONS: dict[str, Reason] = {
 
 LIMITED = frozenset(
     "too_large too_many_pages too_many_entries too_many_cues unpacks_too_large nested_too_deep too_slow too_much_memory"
-    " reader_crashed".split()
+    " reader_crashed no_text_layer".split()
 )
 """Reasons that depend on what a file is allowed: such files are read again when the limits change."""
 

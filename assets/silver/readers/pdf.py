@@ -13,7 +13,7 @@ from assets.silver.document import Document, Hidden
 from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.metadata import Metadata
 from assets.silver.normalise import DocumentBuilder, clean_characters
-from assets.silver.readers import pdf_fallback
+from assets.silver.readers import ocr, pdf_fallback
 from assets.silver.readers.page_text import heading_key, paragraphs_of
 from assets.silver.readers.pdf_page import PageReader
 from assets.silver.readers.pdf_text import MAX_OUTLINE_DEPTH, PdfText
@@ -57,6 +57,8 @@ def read(content: bytes, limits: Limits = DEFAULT_LIMITS) -> Document:
         builder.add(paragraph.kind, paragraph.text, level=paragraph.level, page=paragraph.page)
     notes = [f"page {number} is damaged and was left out" for number in damaged]
     notes += [f"page {number} holds no text" for number in empty if number not in damaged]
+    if found.recognised:
+        notes.append(f"text of {len(found.recognised)} scanned pages was recognised by tesseract (OCR)")
     hidden: dict[str, list[str]] = {}
     for kind, text in found.hidden:
         hidden.setdefault(kind, []).append(text)
@@ -74,6 +76,8 @@ def _read_pages(content: bytes, limits: Limits) -> PdfText:
     found = _by_pdfium(content, limits)
     if found is None:
         return pdf_fallback.read_pages(content, limits)
+    if found.recognised:
+        return found
     few = found.letters < _FEW_LETTERS and not found.hidden
     torn = found.torn
     if not few and torn < _MANY_TORN:
@@ -112,11 +116,24 @@ def _by_pdfium(content: bytes, limits: Limits) -> PdfText | None:
                 continue
             found.pages.append(page.lines)
             found.hidden += page.hidden
+        if limits.ocr:
+            _recognise(document, found, limits)
         found.outline = _outline(document)
         found.properties = document.get_metadata_dict()
     finally:
         document.close()
     return found
+
+
+def _recognise(document: PdfDocument, found: PdfText, limits: Limits) -> None:
+    """Fill pages without text with what text recognition finds on them, where it is installed."""
+    scans = [number for number, lines in enumerate(found.pages, start=1) if not lines and number not in found.damaged]
+    if not scans or not ocr.languages():
+        return
+    for number, lines in ocr.recognise(document, scans, limits):
+        found.pages[number - 1] = lines
+        if lines:
+            found.recognised.append(number)
 
 
 def _outline(document: PdfDocument) -> dict[tuple[int, str], int]:

@@ -19,6 +19,7 @@ class PdfText:
     Attributes:
         pages: lines of each page, in the order of its content.
         damaged: numbers of pages that cannot be read, from 1.
+        recognised: numbers of pages whose text was recognised in a picture.
         hidden: kinds and texts of what people do not see.
         outline: level of each bookmark, by the page it leads to and `heading_key` of its title.
         properties: the document information dictionary, e.g. `Title`.
@@ -26,6 +27,7 @@ class PdfText:
 
     pages: list[list[Line]]
     damaged: list[int] = field(default_factory=list)
+    recognised: list[int] = field(default_factory=list)
     hidden: list[tuple[str, str]] = field(default_factory=list)
     outline: Mapping[tuple[int, str], int] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)

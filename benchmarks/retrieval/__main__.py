@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.report import CORPUS, Measures, parse
-from benchmarks.retrieval import legs, load
+from benchmarks.retrieval import access, legs, load, peers
 from benchmarks.retrieval.index import Index, Server, cached
 from benchmarks.retrieval.meter import Figures, p
 from benchmarks.retrieval.texts import Question, Source, questions, sources
@@ -189,12 +189,42 @@ def publishing(bench: Bench) -> None:
     note(f"publishing: {beside}")
 
 
+def leaks(bench: Bench) -> None:
+    """What anybody gets against what they may see."""
+    encoder, _ = bench.encoder(bench.main)
+    proof = access.prove(bench.main, encoder, bench.questions, 300 if bench.quick else 3000)
+    bench.measures.add("leaks", proof.leaks, "passages", 0)
+    bench.measures.add("missing", proof.missing, "passages", 0)
+    bench.measures.add("access_pairs", proof.pairs, "pairs")
+
+
 def runtime(bench: Bench) -> None:
     """Memory and import."""
     facts = load.runtime(bench.main, bench.main.world.everything(), bench.questions[:50])
     bench.measures.add("runtime_memory_mib", facts["resident_mib"], "MiB", 150)
     bench.measures.add("import_cpu_s", facts["import_s"], "s", 0.5)
     assert not facts["torch"]
+
+
+def beside_peers(bench: Bench) -> None:
+    """The same passages and questions, of one principal, asked of other libraries."""
+    index, world = bench.main, bench.main.world
+    encoder, vectors = bench.encoder(index)
+    who = world.everything()
+    folder = peers.folder_of(index)
+    peers.hand_over(folder, world, who, bench.questions, vectors)
+    for name, (_, times) in peers.PEERS.items():
+        figures = peers.run(bench.server, name, folder)
+        if figures is None:
+            bench.measures.notes[name] = "skipped: pip could not fetch it"
+            note(f"{name} skipped: pip could not fetch it")
+            continue
+        with index.retriever(encoder) as retriever:
+            own = load.whole(index, retriever, [who], bench.questions)  # right after it, on as busy a machine
+        bench.measures.add(f"{name}_cpu_ms_p50", figures["p50"], "ms CPU")
+        bench.measures.add(f"{name}_cpu_ms_p95", figures["p95"], "ms CPU")
+        bench.measures.add(f"times_less_cpu_than_{name}", figures["p50"] / p(own.cpu, 50), "times", times, "high")
+        note(f"{name}: {figures}; here {own}")
 
 
 PARTS: dict[str, Callable[[Bench], None]] = {
@@ -204,7 +234,9 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "search": search,
     "growth": growth,
     "throughput": throughput,
+    "leaks": leaks,
     "runtime": runtime,
+    "peers": beside_peers,
     "publishing": publishing,
 }
 

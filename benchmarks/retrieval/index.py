@@ -20,7 +20,8 @@ from assets.index.publish import publish
 from assets.index.releases import promote
 from benchmarks.retrieval.world import DIMENSION, Gold, World, changed
 from retrieval import Retriever, Settings
-from retrieval.schema.migrate import OWNER, READER, bootstrap, migrate
+from retrieval.analysis import ANALYZER
+from retrieval.schema.migrate import MIGRATIONS, OWNER, READER, bootstrap, migrate
 from retrieval.server import SUPERUSER, EmbeddedServer
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -52,7 +53,9 @@ class Index:
         self.server = server
         self.world = world
         self.fingerprint = fingerprint
-        key = hashlib.sha256(json.dumps([asdict(world.plan), fingerprint, world.texts[::997]]).encode()).hexdigest()
+        key = hashlib.sha256(
+            json.dumps([asdict(world.plan), fingerprint, ANALYZER, MIGRATIONS, world.texts[::997]]).encode()
+        ).hexdigest()
         self.name = name or f"{world.plan.name}_{key[:8]}"
         self.settings = Settings.load(
             home=server.home, dsn=server.embedded.dsn(READER, self.name), k_max=1000, pool_size=16

@@ -127,15 +127,21 @@ class World:
         roles = draw.sample(TEAMS, draw.randint(0, 4)) + draw.sample(list(SHARES), draw.randint(0, 1))
         return Principal(user="bench", tenant=tenant.name, roles=roles, clearance=draw.choice(CLEARANCES))  # type: ignore[arg-type]
 
+    def sets_of(self, principal: Principal) -> list[Access]:
+        """Access sets that let a principal in."""
+        return [
+            access
+            for tenant in self.tenants
+            for access in tenant.sets
+            if tenant.name == principal.tenant
+            and set(access.roles) & set(principal.roles)
+            and CLEARANCES.index(access.clearance) <= CLEARANCES.index(principal.clearance)
+        ]
+
     def visible(self, principal: Principal, now: datetime) -> NDArray[np.int64]:
         """Rows that principal may see, by the rule in plain Python."""
         tenant = next(t for t in self.tenants if t.name == principal.tenant)
-        allowed = {
-            access
-            for access in tenant.sets
-            if set(access.roles) & set(principal.roles)
-            and CLEARANCES.index(access.clearance) <= CLEARANCES.index(principal.clearance)
-        }
+        allowed = set(self.sets_of(principal))
         rows = range(tenant.first, tenant.first + tenant.chunks)
         expires = self.expires
         return np.array(

@@ -115,6 +115,11 @@ class Stores:
         return Sandbox(self.limits, workers=self.readers)
 
     @functools.cached_property
+    def standby_key(self) -> bytes:
+        """Key of the standby's files."""
+        return load_key(self.settings.keys_dir / "standby.key")
+
+    @functools.cached_property
     def database(self) -> Database:
         """The database as its owner, set up and upgraded."""
         return Database.for_writing(self.settings, self.owner_dsn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from retrieval.breaker import Attempt
 from retrieval.connections import (
     BECOME_READER,
     PREPARED_MAX,
@@ -48,12 +50,24 @@ class AsyncRetriever(Core):
         )
 
     @classmethod
-    async def connect(cls, dsn: str | None = None, *, settings: Settings | None = None, **arguments: Any) -> Self:
+    async def connect(
+        cls,
+        dsn: str | None = None,
+        *,
+        settings: Settings | None = None,
+        standby: Path | str | None = None,
+        **arguments: Any,
+    ) -> Self:
         """Open a retriever; arguments and errors as for `Retriever.connect`."""
-        settings = cls.settings_for(dsn, settings)
-        database = await asyncio.to_thread(Database.for_reading, settings)
-        retriever = cls(settings, database, **arguments)
-        await retriever._first_contact()
+        settings = cls.settings_for(dsn, settings, standby)
+        retriever = cls(settings, Database.named(settings), **arguments)
+        try:
+            await retriever._first_contact()
+        except UnavailableError:
+            if not retriever.has_standby:
+                raise
+            retriever._breaker.trip()
+            await retriever._pool.open()
         return retriever
 
     async def search(
@@ -72,20 +86,15 @@ class AsyncRetriever(Core):
         if self._pool.closed:
             raise UnavailableError(CLOSED)
         async with self._turn(search.deadline):
-            with self._breaker.attempt() as attempt:
-                embedding = asyncio.get_running_loop().run_in_executor(self._threads, self.embed, query)
-                try:
-                    if attempt.probe:
-                        await self._revive(search.deadline)
-                    return await self._answer(search, embedding)
-                except psycopg.OperationalError as error:
-                    if not worth_retrying(error):
-                        translate(error)
-                    return await self._answer_again(search, embedding)
-                except psycopg.Error as error:
-                    translate(error)
-                finally:
-                    embedding.cancel()
+            try:
+                with self._breaker.attempt() as attempt:
+                    result = await self._ask(search, attempt)
+            except UnavailableError as problem:
+                if not self.has_standby:
+                    raise
+                return await asyncio.get_running_loop().run_in_executor(self._threads, self.stand_in, search, problem)
+        self.deliver()
+        return result
 
     async def feedback(
         self,
@@ -167,7 +176,23 @@ class AsyncRetriever(Core):
             except TimeoutError:
                 raise UnavailableError("The embedded database does not start in time: try again") from None
 
+    async def _ask(self, search: Search, attempt: Attempt) -> SearchResult:
+        embedding = asyncio.get_running_loop().run_in_executor(self._threads, self.embed, search.query)
+        try:
+            if attempt.probe:
+                await self._revive(search.deadline)
+            return await self._answer(search, embedding)
+        except psycopg.OperationalError as error:
+            if not worth_retrying(error):
+                translate(error)
+            return await self._answer_again(search, embedding)
+        except psycopg.Error as error:
+            translate(error)
+        finally:
+            embedding.cancel()
+
     async def _answer_again(self, search: Search, embedding: asyncio.Future[Embedded]) -> SearchResult:
+        self.anew(search)
         try:
             await self._revive(search.deadline)
             await self._pool.check()
@@ -215,6 +240,7 @@ class AsyncRetriever(Core):
         return self.space
 
     async def _first_contact(self) -> None:
+        await asyncio.to_thread(self._database.prepare)
         try:
             async with await AsyncConnection.connect(
                 self._database.dsn, connect_timeout=self.settings.connect_timeout_s

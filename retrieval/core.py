@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
@@ -17,6 +19,7 @@ from retrieval import feedback
 from retrieval.analysis import ANALYZER
 from retrieval.audit import labels, load_key, pseudonym
 from retrieval.breaker import Breaker
+from retrieval.connections import BECOME_READER, ROLE, ROLE_PARAMETERS
 from retrieval.database import Database
 from retrieval.errors import (
     ConfigurationError,
@@ -34,11 +37,13 @@ from retrieval.errors import (
 )
 from retrieval.fusion import GAP, similarity_gap
 from retrieval.limits import Deadline, Gate, RateLimit
+from retrieval.outbox import Outbox, sender
 from retrieval.principal import CLEARANCES, Principal
-from retrieval.result import Filters
+from retrieval.result import Filters, SearchResult
 from retrieval.schema.migrate import READER
 from retrieval.search import Search, Space, check
 from retrieval.settings import Settings
+from retrieval.standby import Now, Standby, utc_now
 from retrieval.statements import ENTER
 
 if TYPE_CHECKING:
@@ -54,6 +59,9 @@ MODEL_PAUSE_S = 30.0
 
 RECONNECT_S = 1.0
 """Seconds a pool tries to replace a lost connection by itself; from then on, searches make it try."""
+
+STANDBY_SHARE = 0.5
+"""Share of a search's time that the database gets where a standby can answer instead."""
 
 CLOSED = "This retriever is closed: open another one"
 NO_CONNECTION = "No database connection is free in time: try again, or raise KNOWLEDGE_POOL_SIZE"
@@ -91,6 +99,7 @@ class Core:
         new_id: makes request ids.
         clock: seconds from any fixed point, for the timings of results.
         now: seconds from any fixed point, for limits and breakers.
+        wall: the time of day, for the age of a standby's snapshots.
     """
 
     def __init__(
@@ -103,6 +112,7 @@ class Core:
         new_id: Callable[[], uuid.UUID] = uuid.uuid4,
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], float] = time.monotonic,
+        wall: Now = utc_now,
     ) -> None:
         self.settings = settings
         self._database = database
@@ -123,6 +133,8 @@ class Core:
         self._threads = ThreadPoolExecutor(settings.concurrency or settings.pool_size, "knowledge-embed")
         self._errands = ThreadPoolExecutor(1, "knowledge-errand")
         self._revival: Future[None] | None = None
+        self._delivery: Future[int] | None = None
+        self._standby = self._open_standby(wall)
         self.space: Space | None = None
         self._partitions: dict[tuple[int, str], int] = {}
 
@@ -145,11 +157,12 @@ class Core:
         return search.partition in (None, partition)
 
     @staticmethod
-    def settings_for(dsn: str | None, settings: Settings | None) -> Settings:
-        """Settings of a retriever: a DSN that is passed wins."""
-        if settings is None:
-            return Settings.load(dsn=dsn)
-        return settings if dsn is None else settings.model_copy(update={"dsn": SecretStr(dsn)})
+    def settings_for(dsn: str | None, settings: Settings | None, standby: Path | str | None) -> Settings:
+        """Settings of a retriever: what is passed wins."""
+        given: dict[str, object] = {"dsn": SecretStr(dsn)} if dsn is not None else {}
+        if standby is not None:
+            given["standby"] = Path(standby)
+        return (settings or Settings.load()).model_copy(update=given)
 
     def pool_options(self) -> dict[str, Any]:
         """What both kinds of connection pool are made with."""
@@ -206,9 +219,57 @@ class Core:
             correlation=notes[1],
         )
 
+    def anew(self, search: Search) -> None:
+        """Let a search begin again, under another id: the row of the first try may have been written although its
+        answer never came, and an id stands for one answer."""
+        search.request_id = self._new_id()
+        search.reasons.clear()
+        search.timings.clear()
+
     def deadline(self) -> Deadline:
-        """Time limit of a call that begins now."""
-        return Deadline(self.settings.search_timeout_ms / 1000, self._now)
+        """Time limit of the database for a call that begins now; a standby gets the rest."""
+        share = 1.0 if self._standby is None else STANDBY_SHARE
+        return Deadline(share * self.settings.search_timeout_ms / 1000, self._now)
+
+    # ----------------------------------------------------------------- standby
+
+    def _open_standby(self, wall: Now) -> Standby | None:
+        if self.settings.standby is None:
+            return None
+        key = load_key(self.settings.keys_dir / "standby.key")
+        max_age = timedelta(hours=self.settings.standby_max_age_h)
+        return Standby(self.settings.standby, key, Outbox(self.settings.outbox), max_age=max_age, now=wall)
+
+    @property
+    def has_standby(self) -> bool:
+        """Whether there is something to answer from while the database is gone."""
+        return self._standby is not None
+
+    def stand_in(self, search: Search, problem: UnavailableError) -> SearchResult:
+        """The answer of the standby, where there is one.
+
+        Raises:
+            UnavailableError: there is none, or it cannot answer.
+        """
+        if self._standby is None:
+            raise problem
+        self.anew(search)
+        return self._standby.answer(search, problem)
+
+    def deliver(self) -> None:
+        """The database answers: have it take the audit rows that wait for it, in the background."""
+        if self._standby is None or not self._standby.outbox.waiting:
+            return
+        with self._guard:
+            if self._delivery is None or self._delivery.done():
+                self._delivery = self._errands.submit(self._deliver, self._standby.outbox)
+
+    def _deliver(self, outbox: Outbox) -> int:
+        with self._database.connect(self.settings) as connection:
+            if self.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone()):
+                connection.execute(BECOME_READER)
+                connection.commit()
+            return outbox.deliver(sender(connection))
 
     def opinion(
         self, request_id: object, outcome: object, comment: object, principal: Principal | None

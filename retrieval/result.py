@@ -14,6 +14,7 @@ REASONS = {
     "model_missing": "the embedding model cannot be loaded: words alone were compared",
     "model_failed": "the embedding model failed at this question: words alone were compared",
     "model_slow": "the embedding model took too long: words alone were compared",
+    "standby": "the database does not answer: words alone were compared, in a snapshot of earlier",
 }
 """Why a result can be degraded."""
 
@@ -170,6 +171,7 @@ class SearchResult:
             `lexical` and `score`.
         degraded: True where a part failed and the result is poorer for it.
         reasons: which parts, words of `REASONS`; empty where none did.
+        as_of: when the snapshot was written that answered in the database's place; None where the database did.
     """
 
     hits: tuple[Hit, ...]
@@ -178,6 +180,7 @@ class SearchResult:
     timings: Mapping[str, float]
     degraded: bool
     reasons: tuple[str, ...] = ()
+    as_of: dt.datetime | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
+from retrieval.breaker import Attempt
 from retrieval.connections import (
     BECOME_READER,
     PREPARED_MAX,
@@ -51,22 +53,37 @@ class Retriever(Core):
         )
 
     @classmethod
-    def connect(cls, dsn: str | None = None, *, settings: Settings | None = None, **arguments: Any) -> Self:
+    def connect(
+        cls,
+        dsn: str | None = None,
+        *,
+        settings: Settings | None = None,
+        standby: Path | str | None = None,
+        **arguments: Any,
+    ) -> Self:
         """Open a retriever.
 
         Args:
             dsn: Postgres to read from. Default: `KNOWLEDGE_DSN`, else the embedded server of `KNOWLEDGE_HOME`.
             settings: settings that are already loaded; default: from the environment.
+            standby: folder of snapshots that answer while the database is gone; default: `KNOWLEDGE_STANDBY`.
+            arguments: see `Core`.
 
         Raises:
-            UnavailableError: the database does not answer.
+            UnavailableError: the database does not answer, and there is no standby.
             SchemaError: it is not set up.
             UnsafeRoleError: the login could step around row-level security.
             ConfigurationError: a setting, key file or directory is wrong.
         """
-        settings = cls.settings_for(dsn, settings)
-        retriever = cls(settings, Database.for_reading(settings), **arguments)
-        retriever._first_contact()
+        settings = cls.settings_for(dsn, settings, standby)
+        retriever = cls(settings, Database.named(settings), **arguments)
+        try:
+            retriever._first_contact()
+        except UnavailableError:
+            if not retriever.has_standby:
+                raise
+            retriever._breaker.trip()
+            retriever._pool.open()
         return retriever
 
     def search(
@@ -103,20 +120,14 @@ class Retriever(Core):
         search = self.begin(query, principal, k, filters, release, versions, correlation)
         if self._pool.closed:
             raise UnavailableError(CLOSED)
-        with self._turn(search.deadline), self._breaker.attempt() as attempt:
-            embedding = self._threads.submit(self.embed, query)
+        with self._turn(search.deadline):
             try:
-                if attempt.probe:
-                    self._revive(search.deadline)
-                return self._answer(search, embedding)
-            except psycopg.OperationalError as error:
-                if not worth_retrying(error):
-                    translate(error)
-                return self._answer_again(search, embedding)
-            except psycopg.Error as error:
-                translate(error)
-            finally:
-                embedding.cancel()
+                with self._breaker.attempt() as attempt:
+                    result = self._ask(search, attempt)
+            except UnavailableError as problem:
+                return self.stand_in(search, problem)
+        self.deliver()
+        return result
 
     def feedback(
         self,
@@ -213,8 +224,25 @@ class Retriever(Core):
             except TimeoutError:
                 raise UnavailableError("The embedded database does not start in time: try again") from None
 
+    def _ask(self, search: Search, attempt: Attempt) -> SearchResult:
+        """The database's answer; its errors as the library's."""
+        embedding = self._threads.submit(self.embed, search.query)
+        try:
+            if attempt.probe:
+                self._revive(search.deadline)
+            return self._answer(search, embedding)
+        except psycopg.OperationalError as error:
+            if not worth_retrying(error):
+                translate(error)
+            return self._answer_again(search, embedding)
+        except psycopg.Error as error:
+            translate(error)
+        finally:
+            embedding.cancel()
+
     def _answer_again(self, search: Search, embedding: Future[Embedded]) -> SearchResult:
         """A second try on a new connection: the first one broke, as they all do when the server restarts."""
+        self.anew(search)
         try:
             self._revive(search.deadline)
             self._pool.check()
@@ -267,6 +295,7 @@ class Retriever(Core):
 
     def _first_contact(self) -> None:
         """Meet the database on a plain connection first: a pool would retry in the background and say nothing."""
+        self._database.prepare()
         try:
             with Connection.connect(self._database.dsn, connect_timeout=self.settings.connect_timeout_s) as connection:
                 self._configure(connection)

@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     breaker_pause_s: float = Field(
         1.0, gt=0, le=30, description="Seconds until it is tried again; doubles with each try that fails."
     )
+    standby: Path | None = Field(
+        None, description="Folder of encrypted snapshots that answer while the database is gone; unset: none."
+    )
+    standby_max_age_h: float = Field(48.0, gt=0, description="Hours after which a snapshot answers nothing any more.")
     jwt_issuer: str | None = Field(None, description="Issuer of tokens, exactly as in `iss`.")
     jwt_audience: str | None = Field(None, description="Audience of tokens, exactly as in `aud`.")
     jwt_key_file: Path | None = Field(None, description="Public keys of the issuer, PEM or JWKS.")
@@ -124,6 +128,11 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Where prepared models lie."""
         return self.home / "models"
+
+    @property
+    def outbox(self) -> Path:
+        """File of audit rows that could not be delivered yet."""
+        return self.home / "audit" / "pending.jsonl"
 
     @property
     def keys_dir(self) -> Path:

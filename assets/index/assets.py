@@ -6,8 +6,10 @@ from assets.audit.partitions import ensure_partitions
 from assets.index.desired import read_desired, read_passages
 from assets.index.publish import publish
 from assets.index.releases import list_releases, promote
+from assets.index.standby import write_standby
 from assets.stores import Stores
 
+STANDBY = dg.AssetKey(["index", "standby"])
 CANDIDATE = dg.AssetKey(["index", "candidate"])
 ACTIVE = dg.AssetKey(["index", "active"])
 
@@ -79,5 +81,33 @@ def active(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) 
             "held_since_rollback": serving.held,
             "documents": releases[0].documents,
             "passages": releases[0].chunks,
+        }
+    )
+
+
+@dg.asset(
+    key=STANDBY,
+    deps=[ACTIVE],
+    group_name="index",
+    kinds={"file"},
+    pool="index",
+    description="Encrypted snapshots of the active release, one for each tenant, from which readers answer while the"
+    " database is gone. Off unless KNOWLEDGE_STANDBY names a folder.",
+)
+def standby(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+    """Write the files of tenants whose release or access has changed."""
+    folder = stores.settings.standby
+    if folder is None:
+        return dg.MaterializeResult(metadata={"configured": False})
+    with stores.connect() as connection:
+        done = write_standby(connection, folder, stores.standby_key, now=stores.clock())
+    context.log.info(f"standby: {len(done.written)} written, {len(done.unchanged)} as they were")
+    return dg.MaterializeResult(
+        metadata={
+            "configured": True,
+            "release": done.release or 0,
+            "written": len(done.written),
+            "unchanged": len(done.unchanged),
+            "removed": len(done.removed),
         }
     )

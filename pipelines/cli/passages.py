@@ -51,6 +51,8 @@ def result_row(result: SearchResult) -> dict[str, Any]:
         "request_id": result.request_id,
         "release": result.release,
         "degraded": result.degraded,
+        "reasons": result.reasons,
+        "as_of": result.as_of,
         "timings": {name: round(value, 2) for name, value in result.timings.items()},
         "hits": [hit_row(hit) for hit in result],
     }

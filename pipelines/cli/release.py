@@ -68,9 +68,10 @@ def promote(
     from assets.index import releases
     from pipelines.stores import utc_now
 
-    with _owner(home) as (_, connection):
+    with _owner(home) as (settings, connection):
         before = releases.serving(connection)
         served = releases.promote(connection, number, now=utc_now(), by_hand=True)
+        _write_standby(settings, connection)
     changed = (before.release, before.held) != (served.release, served.held)
     return _serving(served, f"Release {served.release} is served{'' if changed else ' already'}.", before.release)
 
@@ -89,9 +90,10 @@ def rollback(
     from assets.index import releases
     from pipelines.stores import utc_now
 
-    with _owner(home) as (_, connection):
+    with _owner(home) as (settings, connection):
         before = releases.serving(connection)
         served = releases.rollback(connection, now=utc_now(), to=to)
+        _write_standby(settings, connection)
     return _serving(
         served,
         f"Release {served.release} is served again, {before.release} no longer. New releases are written and wait;"
@@ -136,6 +138,16 @@ def _owner(home: Path | None) -> Iterator[tuple[PipelineSettings, Connection]]:
     dsn = settings.owner_dsn.get_secret_value() if settings.owner_dsn else None
     with Database.for_writing(settings, dsn).connect(settings, autocommit=True) as connection:
         yield settings, connection
+
+
+def _write_standby(settings: PipelineSettings, connection: Connection) -> None:
+    """Let the standby, where there is one, follow the release that is served."""
+    from assets.index.standby import write_standby
+    from pipelines.stores import utc_now
+    from retrieval.audit import load_key
+
+    if settings.standby is not None:
+        write_standby(connection, settings.standby, load_key(settings.keys_dir / "standby.key"), now=utc_now())
 
 
 def _serving(served: Any, sentence: str, before: int | None) -> Answer:

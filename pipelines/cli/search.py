@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from pipelines.cli.frame import Answer, DebugOption, HomeOption, JsonOption, command
-from pipelines.cli.output import counted
+from pipelines.cli.output import counted, moment
 from pipelines.cli.passages import passages_table, result_row
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def search(
 ) -> Answer:
     """Search the active release for passages that a principal may see."""
     from retrieval import Filters, Principal, Retriever, Settings
+    from retrieval.result import REASONS
 
     principal = Principal(user=user, tenant=tenant, roles=role or (), clearance=cast("Clearance", clearance))
     filters = Filters(source=source, language=language, tags=tag, since=since, flagged=False if unflagged else None)
@@ -72,5 +73,7 @@ def search(
         if timings:
             console.print(", ".join(f"{name} {value:.1f} ms" for name, value in result.timings.items()))
 
-    notes = ["The answer is degraded: a part of the search failed."] if result.degraded else []
+    notes = [f"The answer is degraded: {REASONS.get(reason, reason)}." for reason in result.reasons]
+    if result.as_of is not None:
+        notes.append(f"It is from release {result.release} as of {moment(result.as_of)}.")
     return Answer(result_row(result), show, notes=notes)

@@ -25,6 +25,7 @@ def test_assets_checks_and_jobs_are_these() -> None:
         "gold/embeddings",
         "index/active",
         "index/candidate",
+        "index/standby",
         "silver/documents",
         "silver/quarantine",
     ]

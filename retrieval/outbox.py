@@ -1,0 +1,123 @@
+"""Audit rows of answers that were given without the database: appended to a local file, delivered when it is back.
+
+A row is on disk before its answer is given. Delivery may be interrupted anywhere: the database takes each request once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from retrieval.statements import ENTER
+
+DELIVER = sql.SQL(
+    "select knowledge.late_audit(%(asked_at)s, %(request_id)s, %(principal)s, %(query_pseudonym)s, %(release)s,"
+    " %(model)s, %(k)s, %(filters)s, %(hits)s::text[], %(scores)s::real[], %(timings)s, %(reasons)s::text[],"
+    " %(versions)s, %(correlation)s)"
+)
+
+
+class Outbox:
+    """One append-only file, shared by all processes of a home.
+
+    Args:
+        path: made on first use, with mode 600.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._under_way = path.with_suffix(".delivering")
+        self._refused = path.with_suffix(".refused")
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to deliver."""
+        return self.path.exists() or self._under_way.exists()
+
+    def append(self, row: Mapping[str, object]) -> None:
+        """Put a row on disk.
+
+        Raises:
+            OSError: it cannot be written; then it is as if it had never been there.
+        """
+        line = json.dumps(row, default=str, sort_keys=True).encode() + b"\n"
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._locked():
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(handle, "rb+") as file:
+                size = file.seek(0, os.SEEK_END)
+                if size and os.pread(handle, 1, size - 1) != b"\n":
+                    line = b"\n" + line  # a process died in the middle of a row, and gave no answer
+                try:
+                    file.write(line)
+                    file.flush()
+                    os.fsync(handle)
+                except OSError:
+                    os.ftruncate(handle, size)
+                    raise
+
+    def deliver(self, send: Callable[[Mapping[str, Any]], bool]) -> int:
+        """Hand every row over, oldest first, and forget them. Returns how many were taken.
+
+        Args:
+            send: takes a row; False where it can never be taken, which sets it aside. An error stops the delivery,
+                and the next one begins anew.
+        """
+        taken = 0
+        with self._locked(self.path.with_suffix(".delivery-lock")):
+            for _ in range(2):  # what an interrupted delivery left, then what came since
+                with self._locked():
+                    if not self._under_way.exists() and self.path.exists():
+                        self.path.replace(self._under_way)
+                if self._under_way.exists():
+                    taken += self._deliver_file(send)
+        return taken
+
+    def _deliver_file(self, send: Callable[[Mapping[str, Any]], bool]) -> int:
+        taken = 0
+        for line in self._under_way.read_bytes().splitlines():
+            try:
+                row = json.loads(line) if line.strip() else None
+            except ValueError:
+                row = None  # half a row: its answer was never given
+            if row is None:
+                continue
+            if send(row):
+                taken += 1
+            else:
+                with os.fdopen(os.open(self._refused, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as aside:
+                    aside.write(line + b"\n")
+        self._under_way.unlink()
+        return taken
+
+    @contextmanager
+    def _locked(self, path: Path | None = None) -> Iterator[None]:
+        handle = os.open(path or self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def sender(connection: psycopg.Connection[Any]) -> Callable[[Mapping[str, Any]], bool]:
+    """Sends rows over a reader's connection; each in a transaction of its own tenant."""
+
+    def send(row: Mapping[str, Any]) -> bool:
+        entry = {"tenant": row["tenant"], "roles": ["everyone"], "clearance": 0, "release": None}
+        with connection.transaction():
+            entered = connection.execute(ENTER, entry).fetchone()
+            if entered is None or entered[0] is not None:
+                return False  # a tenant that is not there any more has no log to write to
+            connection.execute(DELIVER, row)
+        return True
+
+    return send

@@ -97,7 +97,7 @@ def score(
         parts = [part[~_isin(part["chunk"], masked)] for part in parts]
     df = np.array([len(part) for part in parts])
     idf = np.log1p((chunks - df + 0.5) / (df + 0.5))
-    coverage, bound = _mass(words, dict(zip(terms, zip(df.tolist(), idf.tolist(), strict=True), strict=True)))
+    coverage, bound = mass(words, dict(zip(terms, zip(df.tolist(), idf.tolist(), strict=True), strict=True)))
     rows = np.concatenate(parts)
     if not len(rows):
         return Lexical(np.zeros(0, np.int64), np.zeros(0, np.float64), coverage, bound)
@@ -127,7 +127,7 @@ def _isin(values: NDArray[np.integer], sorted_set: NDArray[np.int32]) -> NDArray
     return np.asarray(sorted_set[place] == values)
 
 
-def _mass(words: Sequence[tuple[str, ...]], terms: Mapping[str, tuple[int, float]]) -> tuple[float, float]:
+def mass(words: Sequence[tuple[str, ...]], terms: Mapping[str, tuple[int, float]]) -> tuple[float, float]:
     """Coverage and bound: a word counts by the most telling of its terms that stands anywhere."""
     found = total = 0.0
     for alternatives in words:

@@ -10,7 +10,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from retrieval import snapshot
 from retrieval.analysis import ANALYZER
-from retrieval.bm25 import K1, POSTING, B
+from retrieval.bm25 import K1, POSTING, B, mass
 from retrieval.errors import UnavailableError
 from retrieval.outbox import Outbox
 from retrieval.principal import CLEARANCES, Principal
@@ -209,13 +209,15 @@ def find(found: Snapshot, search: Search, now: datetime) -> list[Hit]:
         return []
     total = int(visible.sum())
     places = sorted(counts)
-    idf = {term: float(np.log1p((total - df + 0.5) / (df + 0.5))) for term, df in frequency.items() if df}
-    scores = _okapi(
+    idf = {term: float(np.log1p((total - df + 0.5) / (df + 0.5))) for term, df in frequency.items()}
+    raw = _okapi(
         [counts[place] for place in places],
         found.lengths[places],
         idf=idf,
         average=float(found.lengths[visible].sum()) / total,
     )
+    _, bound = mass(search.words, {term: (frequency[term], idf[term]) for term in terms})
+    scores = np.minimum(1, raw / bound)
     order = np.lexsort((np.array(places), -scores))
     hits: list[Hit] = []
     for number in order:
@@ -225,7 +227,7 @@ def find(found: Snapshot, search: Search, now: datetime) -> list[Hit]:
             hits.append(_hit(document, row, float(scores[number]), len(hits) + 1))
             if len(hits) == search.k:
                 break
-    return [replace(hit, score=hit.score / hits[0].score) for hit in hits]
+    return hits
 
 
 def _okapi(

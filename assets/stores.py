@@ -56,6 +56,7 @@ class Stores:
         keep_releases: releases kept behind the active one.
         audit_keep_days: days that rows of the audit log are kept.
         bronze_keys: master keys of bronze; None: the key file of the home.
+        golden: file of golden questions; None: `questions.toml` beside the inbox.
         progress: told about long steps.
         sound: (check, table, partition, commit) that passed in this process.
     """
@@ -71,6 +72,7 @@ class Stores:
     keep_releases: int = 5
     audit_keep_days: int = 400
     bronze_keys: str | None = field(default=None, repr=False)
+    golden: Path | None = None
     progress: Progress = no_progress
     sound: set[tuple[str, str, Partition, int]] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)

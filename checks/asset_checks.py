@@ -28,6 +28,7 @@ from assets.partitions import PARTITIONS, partition_key, partitions_of
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.stores import Stores
 from checks.candidate import candidate_rows, lexical_sample, new_documents
+from checks.governance import data_protection_review, nothing_crowds_the_index
 from checks.referential import (
     blocks_inside_text,
     chunks_inside_documents,
@@ -249,6 +250,8 @@ def intake_keeps_up(stores: dg.ResourceParam[Stores]) -> dg.AssetCheckResult:
 
 CHECKS: list[dg.AssetChecksDefinition] = [
     intake_keeps_up,
+    data_protection_review,
+    nothing_crowds_the_index,
     *(contract_check(contract) for contract in (SOURCE_FILES, DOCUMENTS, QUARANTINE, CHUNKS, EMBEDDINGS)),
     partitioned_check(
         "every_file_accounted",

@@ -50,6 +50,10 @@ class PipelineSettings(Settings):
     )
     keep_releases: int = Field(5, ge=1, description="Releases kept behind the active one, to roll back to.")
 
+    golden: Path | None = Field(
+        None, description="Questions whose answers are known (TOML); unset: questions.toml beside the inbox, if any."
+    )
+
     @field_validator("inbox")
     @classmethod
     def _absolute_inbox(cls, value: Path) -> Path:

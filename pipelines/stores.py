@@ -31,5 +31,6 @@ def build_stores(
         keep_releases=settings.keep_releases,
         audit_keep_days=settings.audit_keep_days,
         bronze_keys=settings.bronze_keys.get_secret_value() if settings.bronze_keys else None,
+        golden=settings.golden,
         progress=progress,
     )

@@ -21,7 +21,7 @@ def application() -> typer.Typer:
     """All commands."""
     import typer
 
-    from pipelines.cli import audit, database, demo, dev, doctor, erase, ingest, release, search, status
+    from pipelines.cli import audit, database, demo, dev, doctor, erase, ingest, release, review, search, status
     from pipelines.cli.frame import Commands
 
     app = typer.Typer(
@@ -39,6 +39,7 @@ def application() -> typer.Typer:
     app.command("status")(status.status)
     app.command("doctor")(doctor.doctor)
     app.command("erase")(erase.erase)
+    app.command("review")(review.review)
     app.add_typer(release.group, name="release")
     app.add_typer(audit.group, name="audit")
     app.add_typer(database.group, name="db")

@@ -17,7 +17,7 @@ from tests.pipelines.conftest import REPOSITORY, Place
 
 HEAVY = ("dagster", "great_expectations", "deltalake", "pandas", "pyarrow", "torch", "sentence_transformers")
 COMMANDS = {
-    "demo", "dev", "ingest", "search", "status", "doctor", "erase",
+    "demo", "dev", "ingest", "search", "status", "doctor", "erase", "review",
     "release list", "release promote", "release rollback", "release purge",
     "db init", "db migrate", "db status", "db start", "db stop", "audit seal", "audit verify", "db dsn",
 }  # fmt: skip

@@ -177,7 +177,7 @@ class AsyncRetriever(Core):
                 raise UnavailableError("The embedded database does not start in time: try again") from None
 
     async def _ask(self, search: Search, attempt: Attempt) -> SearchResult:
-        embedding = asyncio.get_running_loop().run_in_executor(self._threads, self.embed, search.query)
+        embedding = asyncio.wrap_future(self.begin_embedding(search.query))
         try:
             if attempt.probe:
                 await self._revive(search.deadline)

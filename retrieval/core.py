@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ from retrieval.fusion import GAP, similarity_gap
 from retrieval.limits import Deadline, Gate, RateLimit
 from retrieval.outbox import Outbox, sender
 from retrieval.principal import CLEARANCES, Principal
+from retrieval.recent import Recent
 from retrieval.result import Filters, SearchResult
 from retrieval.schema.migrate import READER
 from retrieval.search import Search, Space, check
@@ -137,6 +138,7 @@ class Core:
         self._standby = self._open_standby(wall)
         self.space: Space | None = None
         self._partitions: dict[tuple[int, str], int] = {}
+        self._vectors: Recent[Embedded] = Recent(settings.query_cache_size)
 
     def choose_partition(self, search: Search, space: Space) -> None:
         """Read the tenant's own tables, where an earlier search has met them."""
@@ -324,6 +326,15 @@ class Core:
         encoder.load()
         self._gap = similarity_gap(encoder)
 
+    def begin_embedding(self, query: str) -> Future[Embedded]:
+        """The query's vector, soon: at once for one of the last questions, else from another thread."""
+        kept = self._vectors.get(query)
+        if kept is None:
+            return self._threads.submit(self.embed, query)
+        known: Future[Embedded] = Future()
+        known.set_result(kept)
+        return known
+
     def embed(self, query: str) -> Embedded:
         """The query's vector, or the reason why the lexical leg has to answer alone.
 
@@ -358,7 +369,10 @@ class Core:
             problem, worked = "model_failed", None if self._encoder is not None else False
         finally:
             self._model_breaker.settle(attempt, worked)
-        return Embedded(vector, (self._clock() - began) * 1000, problem, fingerprint, self._gap or GAP)
+        made = Embedded(vector, (self._clock() - began) * 1000, problem, fingerprint, self._gap or GAP)
+        if vector is not None:
+            self._vectors.put(query, replace(made, milliseconds=0.0))
+        return made
 
     def model_wait_s(self, search: Search) -> float:
         """Seconds for which the model may still be waited for."""

@@ -226,7 +226,7 @@ class Retriever(Core):
 
     def _ask(self, search: Search, attempt: Attempt) -> SearchResult:
         """The database's answer; its errors as the library's."""
-        embedding = self._threads.submit(self.embed, search.query)
+        embedding = self.begin_embedding(search.query)
         try:
             if attempt.probe:
                 self._revive(search.deadline)

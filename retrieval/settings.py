@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     jwt_roles_claim: str = Field("roles", min_length=1, description="Claim of the roles, a list.")
     jwt_clearance_claim: str = Field("clearance", description="Claim of the clearance; empty: everyone is public.")
     query_max_chars: int = Field(8000, ge=1, description="Longest query that is accepted, in characters.")
+    query_cache_size: int = Field(
+        1000, ge=0, le=1_000_000, description="Questions whose vectors one retriever remembers; 0: none."
+    )
     k_max: int = Field(200, ge=1, le=1000, description="Most passages one search may ask for.")
 
     @field_validator("home")

@@ -18,7 +18,7 @@ from assets.bronze.files import POLICY_FILE, POLICY_LOOKALIKES, SIDECAR_ENDING, 
 from assets.errors import InboxUnavailableError
 from assets.silver.decode import decode
 from assets.silver.normalise import clean_characters
-from assets.silver.pii.readable import problem_of
+from assets.silver.pii.readable_entry import problem_of
 from assets.silver.readers.front_matter import parse_yaml, split
 from assets.silver.refusal import RefusedError
 from assets.silver.screening import policy as screening

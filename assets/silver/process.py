@@ -110,7 +110,7 @@ def _finished(
     )
     if not is_allowed(path, document.url, rules):
         raise RefusedError("source_not_allowed", reader=document.reader)
-    redacted = redact(document, key)
+    redacted = redact(document, key, readable_names(rules))
     findings = screen(redacted.document)
     if findings and rules.get("screening") == QUARANTINE:
         raise RefusedError("attack", _told(findings), reader=document.reader)
@@ -123,6 +123,12 @@ def _told(findings: Sequence[Finding]) -> str:
     places = [finding.start for finding in findings if finding.start is not None]
     where = f", first at character {min(places)}" if places else ", in what readers do not see"
     return ", ".join(f"{count} x {name}" for name, count in sorted(counts.items()))[:400] + where
+
+
+def readable_names(rules: Mapping[str, object]) -> Sequence[str]:
+    """Names that the policy leaves readable."""
+    names = rules.get("readable_names", ())
+    return [str(name) for name in names] if isinstance(names, list | tuple) else ()
 
 
 def _completed(document: Document, defaults: Mapping[str, object]) -> Document:

@@ -8,20 +8,58 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from assets.silver.document import Document
+from assets.silver.pii.address import Addresses
 from assets.silver.pii.credit_card import CreditCards
+from assets.silver.pii.date_of_birth import DatesOfBirth
+from assets.silver.pii.de_driving_licence import DrivingLicences
+from assets.silver.pii.de_health_insurance import HealthInsuranceNumbers
+from assets.silver.pii.de_id_card import IdCards
+from assets.silver.pii.de_number_plate import NumberPlates
+from assets.silver.pii.de_passport import Passports
+from assets.silver.pii.de_social_security import SocialSecurityNumbers
+from assets.silver.pii.de_tax_id import TaxIds
+from assets.silver.pii.de_tax_number import TaxNumbers
+from assets.silver.pii.de_vat_id import VatIds
 from assets.silver.pii.email_address import EmailAddresses
 from assets.silver.pii.iban import Ibans
+from assets.silver.pii.ip_address import IpAddresses
+from assets.silver.pii.person import TYPE as PERSON
+from assets.silver.pii.person import People
 from assets.silver.pii.phone import PhoneNumbers
+from assets.silver.pii.readable import Readable
+from assets.silver.pii.secret import Secrets
 from assets.silver.pii.span import TOKEN, Recognizer, Span, token
+from assets.silver.pii.url_credential import UrlsWithCredentials
 from assets.silver.screening import Finding
 from retrieval.errors import ConfigurationError
 
-REDACTOR = "patterns/1"
+REDACTOR = "recognizers/2"
 
-RECOGNIZERS: tuple[Recognizer, ...] = (EmailAddresses(), Ibans(), CreditCards(), PhoneNumbers())
+NUMBERED: tuple[Recognizer, ...] = (
+    EmailAddresses(),
+    Ibans(),
+    CreditCards(),
+    PhoneNumbers(),
+    TaxIds,
+    TaxNumbers,
+    VatIds,
+    SocialSecurityNumbers,
+    HealthInsuranceNumbers,
+    IdCards,
+    Passports,
+    DrivingLicences,
+    NumberPlates(),
+    DatesOfBirth(),
+    Addresses(),
+    IpAddresses(),
+    UrlsWithCredentials(),
+    Secrets(),
+)
+"""Recognizers of everything but names."""
+
+RECOGNIZERS: tuple[Recognizer, ...] = (*NUMBERED, People())
 
 _BLOT = "\0"
 
@@ -49,58 +87,110 @@ class _Edit:
     token: str
 
 
-def redact(document: Document, key: bytes) -> Redacted:
+def redact(document: Document, key: bytes, readable_names: Sequence[str] = ()) -> Redacted:
     """The document with tokens in place of personal data.
 
     Text, title, authors, tags, address, speakers, notes and texts in `extra` are redacted; block ranges follow
-    the text. Redacting the result again changes nothing.
+    the text. Redacting the result again changes nothing. Names of authors and speakers stay, there and in the text.
 
     Args:
         key: secret of the tenant; the same value gets the same token under the same key only.
+        readable_names: names that stay, exact or as `/pattern/` (see `assets.silver.pii.readable_entry`).
 
     Raises:
         ConfigurationError: the key is empty.
+        ModelError: the recognizer of English names is not the one that was tried.
     """
     if not key:
         raise ConfigurationError("The key for pseudonyms is empty: set it before documents are processed")
+    speakers = dict.fromkeys(block.speaker for block in document.blocks if block.speaker)
+    readable = Readable(readable_names, (*document.authors, *speakers), document.text)
     counts: Counter[str] = Counter()
-    redact_ = partial(_redact_text, language=document.language, key=key, counts=counts)
-    moved = _redact_blocks(document, key, counts)
+    redactor = _Redactor(document.language, key, readable, counts, RECOGNIZERS)
+    # who is named as an author is public; a number or an address beside the name is not
+    numbers = _Redactor(document.language, key, readable, counts, NUMBERED)
+    named = {speaker: numbers.text(speaker) for speaker in speakers}
+    moved = redactor.blocks(document)
     return Redacted(
         replace(
             moved,
             blocks=tuple(
-                replace(block, speaker=redact_(block.speaker)) if block.speaker else block for block in moved.blocks
+                replace(block, speaker=named[block.speaker]) if block.speaker else block for block in moved.blocks
             ),
-            title=redact_(document.title) if document.title else document.title,
-            authors=tuple(map(redact_, document.authors)),
-            tags=tuple(map(redact_, document.tags)),
-            url=redact_(document.url) if document.url else document.url,
-            notes=tuple(map(redact_, document.notes)),
-            extra={redact_(name): _redact_value(value, redact_) for name, value in document.extra.items()},
+            title=redactor.text(document.title) if document.title else document.title,
+            authors=tuple(map(numbers.text, document.authors)),
+            tags=tuple(map(redactor.text, document.tags)),
+            url=numbers.text(document.url) if document.url else document.url,
+            notes=tuple(map(numbers.text, document.notes)),
+            extra={numbers.text(name): _redact_value(value, redactor.text) for name, value in document.extra.items()},
         ),
         dict(sorted(counts.items())),
     )
 
 
-def _redact_blocks(document: Document, key: bytes, counts: Counter[str]) -> Document:
-    """The document with its text redacted and its blocks where the text now is."""
-    while edits := _edits(document.text, document.language, key, counts):
-        moved = _Moved(edits)
-        document = replace(
-            document,
-            text=_apply(document.text, edits),
-            blocks=tuple(
-                replace(block, start=moved.start(block.start), end=moved.end(block.end)) for block in document.blocks
-            ),
-        )
-    return document
+def spans_of(text: str, language: str | None, recognizers: Sequence[Recognizer] = RECOGNIZERS) -> list[Span]:
+    """What one pass over a text finds, in order and without overlap."""
+    lower = text.lower()
+    spans = [
+        span
+        for recognizer in recognizers
+        if not recognizer.cues or any(cue in lower for cue in recognizer.cues)
+        for span in recognizer.find(text, language)
+    ]
+    return _resolved(text, spans)
 
 
-def _redact_text(text: str, *, language: str | None, key: bytes, counts: Counter[str]) -> str:
-    while edits := _edits(text, language, key, counts):
-        text = _apply(text, edits)
-    return text
+class _Redactor:
+    """Redacts the texts of one document.
+
+    Args:
+        counts: of values by type; it learns from what is redacted.
+    """
+
+    def __init__(
+        self,
+        language: str | None,
+        key: bytes,
+        readable: Readable,
+        counts: Counter[str],
+        recognizers: Sequence[Recognizer],
+    ) -> None:
+        self._language = language
+        self._key = key
+        self._readable = readable
+        self._counts = counts
+        self._recognizers = recognizers
+
+    def text(self, text: str) -> str:
+        """A text without personal data."""
+        while edits := self._edits(text):
+            text = _apply(text, edits)
+        return text
+
+    def blocks(self, document: Document) -> Document:
+        """The document with its text redacted and its blocks where the text now is."""
+        while edits := self._edits(document.text):
+            moved = _Moved(edits)
+            document = replace(
+                document,
+                text=_apply(document.text, edits),
+                blocks=tuple(
+                    replace(block, start=moved.start(block.start), end=moved.end(block.end))
+                    for block in document.blocks
+                ),
+            )
+        return document
+
+    def _edits(self, text: str) -> list[_Edit]:
+        """What is to be replaced, in order and without overlap.
+
+        Callers ask again until nothing is left: a value may only stand free once its neighbour is a token.
+        """
+        plain = TOKEN.sub(lambda match: _BLOT * len(match[0]), text)
+        spans = self._readable.hidden(plain, spans_of(plain, self._language, self._recognizers))
+        edits = [_Edit(span.start, span.end, token(span, self._key)) for span in spans]
+        self._counts.update(edit.token[1:-1].rpartition("_")[0] or edit.token[1:-1] for edit in edits)
+        return edits
 
 
 def _redact_value(value: object, redact_: Callable[[str], str]) -> object:
@@ -117,19 +207,41 @@ def _redact_value(value: object, redact_: Callable[[str], str]) -> object:
     return value
 
 
-def _edits(text: str, language: str | None, key: bytes, counts: Counter[str]) -> list[_Edit]:
-    """What is to be replaced, in order and without overlap.
+def _resolved(text: str, spans: Sequence[Span]) -> list[Span]:
+    """One span for each stretch of overlapping ones, of the type that is surest; names only where nothing else is."""
+    values = [
+        replace(min(group, key=_rank), start=min(s.start for s in group), end=max(s.end for s in group))
+        for group in _overlapping([span for span in spans if span.type != PERSON])
+    ]
+    people = [left for span in spans if span.type == PERSON for left in _outside(text, span, values)]
+    return sorted([*values, *people], key=lambda span: span.start)
 
-    Callers ask again until nothing is left: a value may only stand free once its neighbour is a token.
-    """
-    readable = TOKEN.sub(lambda match: _BLOT * len(match[0]), text)
-    spans = [span for recognizer in RECOGNIZERS for span in recognizer.find(readable, language)]
-    edits = []
-    for group in _overlapping(spans):
-        winner = min(group, key=_rank)
-        counts[winner.type] += 1
-        edits.append(_Edit(min(s.start for s in group), max(s.end for s in group), token(winner, key)))
-    return edits
+
+def _outside(text: str, name: Span, values: Sequence[Span]) -> list[Span]:
+    """What of a name no other value covers."""
+    first = bisect_right(values, name.start, key=lambda span: span.end)
+    at, left = name.start, []
+    for value in values[first:]:
+        if value.start >= name.end:
+            break
+        left.append((at, min(value.start, name.end)))
+        at = value.end
+    if at == name.start and not left:
+        return [name]
+    left.append((at, name.end))
+    return [
+        replace(name, start=start, end=end, value=text[start:end].casefold())
+        for start, end in (_stripped(text, *place) for place in left)
+        if end - start > 1
+    ]
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and not text[start].isalnum():
+        start += 1
+    while end > start and not text[end - 1].isalnum():
+        end -= 1
+    return start, end
 
 
 def _overlapping(spans: Sequence[Span]) -> list[list[Span]]:

@@ -25,6 +25,8 @@ _SPELLED_DOT = re.compile(r"[ ]?[(\[{][ ]?(?:dot|punkt)[ ]?[)\]}][ ]?", re.IGNOR
 class EmailAddresses:
     """Addresses of any script; `git@host:path` is an address of a server and none of a person."""
 
+    cues = ("@", "at)", "at]", "at}", "at )", "at ]", "ät)", "ät]", "at>")
+
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
         # From each sign outwards: a pattern over the whole text takes quadratic time in long words.

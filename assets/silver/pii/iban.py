@@ -21,7 +21,7 @@ _LENGTHS = {
 }
 """Characters of an IBAN by country (SWIFT, IBAN registry, ISO 13616)."""
 
-_GAP = r"(?:[ ./-]{0,2}|[ ]?\n)"
+_GAP = r"(?:[ \t\u00a0\u202f./–-]{0,2}|[ ]?\n)"
 _CANDIDATE = re.compile(
     rf"(?:(?<![^\W_])|(?<=IBAN))(?=[A-Za-z]{{2}}{_GAP}[0-9])[A-Za-z]{{2}}(?:{_GAP}[A-Za-z0-9]){{13,32}}"
 )
@@ -29,6 +29,8 @@ _CANDIDATE = re.compile(
 
 class Ibans:
     """Only numbers whose country, length and check digits fit are found."""
+
+    cues = ()
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""

@@ -28,6 +28,18 @@ _LABELLED = re.compile(
     rf"(?P<number>[+(]?\d{_REST})",
     re.IGNORECASE,
 )
+_ASKED = re.compile(
+    r"(?i:\b(?:call|calling|called|reach|ring|phone|text|dial|whatsapp|sms|messages?|answering|desk|office|mobile|cell|fax|registered|contact|anrufen|ruf\w*"
+    r"|erreich\w*|erreichbar|telefonnummer\w*|handynummer\w*|telefonisch|durchwahl|hotline|nummer|number)\b)"
+    r"(?:[ ]?[:.]?[ ]?(?i:me|us|him|her|them|back|is|are|ist|lautet|mich|uns|an|at|on|to|under|unter|via|der|the|my|meine?r?|phone|number|nummer|mobile|using|jederzeit)?){0,5}[ :]*"
+    rf"(?P<number>[+(]?\d(?:[ ()/.\-–]{{0,3}}\d){{6,14}}{_EXTENSION})(?![\w@])(?![.,:]\d)"
+)
+"""A number that somebody may be reached at; only with a mark between its figures, or a zero or plus before them."""
+
+_NAMED_BEHIND = re.compile(
+    rf"(?<![\w/.,+-])(?P<number>[+(]?\d(?:[ ()/.\-–]{{0,3}}\d){{6,14}}{_EXTENSION})(?=[ ]?[-(]?[ ]?(?:office|fax|mobile|mobil|phone|tel\b|privat|dienstlich|home|work|cell)\b)",
+    re.IGNORECASE,
+)
 _GAPS = re.compile(r"[ ()/.\-–]+")
 _NORTH_AMERICAN = re.compile(rf"(?:\([2-9]\d{{2}}\)[ ]?|[2-9]\d{{2}}[ -])[2-9]\d{{2}}[ -]\d{{4}}{_EXTENSION}")
 _DATE = re.compile(
@@ -35,6 +47,9 @@ _DATE = re.compile(
     r"|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}(?!\d))"
 )
 _DECIMAL = re.compile(r"0[.]\d")
+_SOCIAL_SECURITY = re.compile(r"\d{3}-\d{2}-\d{4}")
+"""Of the United States."""
+
 _ZIP_CODE = re.compile(r"\d{5}-\d{4}(?!\d)")
 _STATE = re.compile(r"\b[A-Z]{2}[ ]$")
 _UNIT = re.compile(r"\s?(?:€|\$|£|%|‰|°|(?:EUR|Euro|USD|CHF|Dollar|Mio|Mrd|Prozent|kg|km|kWh|MWh|GB|MB|ms|px)\b)")
@@ -46,7 +61,7 @@ _CALLED = re.compile(
 )
 _OTHERWISE_NUMBERED = re.compile(
     r"\b(?:isbn|issn|doi|konto\w*|kto|blz|artikel\w*|bestell\w*|auftrag\w*|kunden\w*|rechnung\w*|serien\w*|order|invoice"
-    r"|aktenzeichen|az|hr[ab]|steuer\w*|ust\w*|version|build|release|seriennummer|serial|ticket|vorgang\w*)\b",
+    r"|aktenzeichen|az|hr[ab]|steuer\w*|ust\w*|version|build|release|seriennummer|serial|ticket|vorgang\w*|ssn|social security|isin|wkn|ean|gtin|zähler\w*|vertrag\w*|versicherung\w*|mitglied\w*)\b",
     re.IGNORECASE,
 )
 _CONTEXT = 30
@@ -59,11 +74,17 @@ class PhoneNumbers:
     After a label, `Phone: 467 3395`, any figures are a number.
     """
 
+    cues = ()
+
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
         regions = _REGIONS.get(language or "", _GERMAN_SPEAKING)
         for labelled in _LABELLED.finditer(text):
             yield _labelled_span(labelled, regions)
+        for pattern in (_ASKED, _NAMED_BEHIND):
+            for match in pattern.finditer(text):
+                if _is_number_to_call(text, match):
+                    yield _labelled_span(match, regions)
         at = 0
         while candidate := _CANDIDATE.search(text, at):
             span = _span(text, candidate.start(), candidate.end(), regions)
@@ -73,6 +94,17 @@ class PhoneNumbers:
                 continue
             yield span
             at = span.end
+
+
+def _is_number_to_call(text: str, match: re.Match[str]) -> bool:
+    """Whether the figures behind such a word look like a number, and like nothing else."""
+    start, end = match.span("number")
+    written = match["number"]
+    if _DATE.match(text, start) or _UNIT.match(text, end) or _SOCIAL_SECURITY.fullmatch(written):
+        return False
+    if _is_otherwise_numbered(text[max(0, start - _CONTEXT) : start]) or written.count("(") != written.count(")"):
+        return False
+    return bool(re.search(r"[ ()/.–-]", written)) or written[0] in "+0" or len(written) == 10
 
 
 def _labelled_span(labelled: re.Match[str], regions: tuple[str, ...]) -> Span:

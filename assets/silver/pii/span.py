@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-TOKEN = re.compile(r"<[A-Z][A-Z_]*_[0-9a-f]{10}>")
+SECRET = "SECRET"  # noqa: S105 - the name of a type
+"""Type of credentials. Their token has no digits: nobody needs to know that two of them are the same."""
+
+TOKEN = re.compile(rf"<(?:{SECRET}|[A-Z][A-Z_]*_[0-9a-f]{{10}})>")
 _TOKEN_DIGITS = 10
+_PSEUDONYM = re.compile(rf"<[A-Z][A-Z_]*_[0-9a-f]{{{_TOKEN_DIGITS}}}>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,17 @@ class Span:
 
 
 class Recognizer(Protocol):
-    """Finds one kind of personal data."""
+    """Finds one kind of personal data.
+
+    Attributes:
+        cues: texts in lower case of which one is in every text in which there is something to find; empty where
+            there is no such sign.
+    """
+
+    @property
+    def cues(self) -> tuple[str, ...]:
+        """See above."""
+        ...
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """Spans in the text, in any order.
@@ -44,8 +58,10 @@ class Recognizer(Protocol):
 
 def token(span: Span, key: bytes) -> str:
     """`<TYPE_…>` with ten hex digits of HMAC-SHA256 over type and value: equal values stay recognisably equal,
-    and nobody finds out the value without the key.
+    and nobody finds out the value without the key. `<SECRET>` for secrets.
     """
+    if span.type == SECRET:
+        return f"<{SECRET}>"
     digest = hmac.digest(key, f"{span.type}\0{span.value}".encode(), "sha256")
     return f"<{span.type}_{digest.hex()[:_TOKEN_DIGITS]}>"
 
@@ -56,4 +72,4 @@ def neutral(text: str) -> str:
     The digits depend on the key of an installation. What must be the same everywhere (ids, hashes, where a text is
     cut, what its vector is made of) is computed from this text.
     """
-    return TOKEN.sub(lambda match: f"{match[0][: -_TOKEN_DIGITS - 1]}{'0' * _TOKEN_DIGITS}>", text)
+    return _PSEUDONYM.sub(lambda match: f"{match[0][: -_TOKEN_DIGITS - 1]}{'0' * _TOKEN_DIGITS}>", text)

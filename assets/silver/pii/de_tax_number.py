@@ -1,0 +1,43 @@
+"""Finds German tax numbers (Steuernummer) beside a word that says so: their checksums differ by state and office."""
+
+from __future__ import annotations
+
+import re
+
+from assets.silver.pii.context import named
+from assets.silver.pii.german_numbers import NOT_AFTER, NOT_BEFORE, GermanNumbers, NumberFormat
+
+_NAMES = named(
+    (
+        r"steuer[-\s]?n(?:ummer|r)",
+        r"st\.?[-\s/]?n(?:ummer|r)\b",
+        r"finanzamt",
+        r"tax[-\s](?:number|no|ref)",
+        r"german\s+tax",
+        r"steuerliche\s+registrier",
+        r"steuernummern?",
+    )
+)
+
+TaxNumbers = GermanNumbers(
+    "DE_TAX_NUMBER",
+    (
+        # two to three digits of the tax office, district and serial number as each state writes them
+        NumberFormat(
+            re.compile(rf"{NOT_AFTER}\d{{2,3}}\s?([ /.-])\s?\d{{3,4}}\s?\1\s?\d{{4,5}}{NOT_BEFORE}"),
+            _NAMES,
+            needs_name=True,
+        ),
+        NumberFormat(
+            re.compile(rf"{NOT_AFTER}\d{{3}}\s?/\s?\d{{4}}\s?/\s?\d{{4}}{NOT_BEFORE}"), _NAMES, needs_name=True
+        ),
+        # five, three and five digits: Nordrhein-Westfalen's 123/4567/8901 and Hessen's 013 815 08153 are above
+        NumberFormat(re.compile(rf"{NOT_AFTER}\d{{5}}[ /]\d{{5}}{NOT_BEFORE}"), _NAMES, needs_name=True),
+        # the unified form, thirteen digits, and those of ten or eleven
+        NumberFormat(re.compile(rf"{NOT_AFTER}\d{{10,11}}{NOT_BEFORE}"), _NAMES, needs_name=True),
+        NumberFormat(
+            re.compile(rf"{NOT_AFTER}\d{{4}}[ /]?0[ /]?\d{{3,4}}[ /]?\d{{4,5}}{NOT_BEFORE}"), _NAMES, needs_name=True
+        ),
+    ),
+    cues=("steuer", "st.", "st-", "stnr", "st nr", "finanzamt", "tax"),
+)

@@ -1,0 +1,349 @@
+"""Names of people in German text: a linear-chain CRF over words, their shapes, endings, neighbours and name lists.
+
+Trained with CRFsuite by `assets.silver.pii.train_names_de`; decoded here with numpy. A feature belongs to one word, or
+to a pair or triple of neighbours' kinds, so the scores of a word are computed once and looked up afterwards.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import lzma
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assets.silver.pii.lexicon import is_name, lexicon
+
+FILE = Path(__file__).parent / "data" / "names_de.xz"
+
+LABELS = ("O", "B", "I", "L", "G", "X")
+"""Outside, first and further words of a person, place, organisation, other name."""
+
+REACH = 2
+"""Words on either side whose own features count."""
+
+SEGMENT_WORDS = 64
+"""Longest stretch that is decoded in one piece."""
+
+TABLE_WORDS = 150_000
+"""Different words whose scores are remembered."""
+
+SCALE = 512.0
+"""Stored weights are whole numbers of 1/512."""
+
+WORD = re.compile(r"https?://\S+|www\.\S+|@\w+|\0+|[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|[^\w\s]|_")
+"""Words, numbers and marks; web addresses, handles and what is blotted out are one word each."""
+_OUTSIDE = ""
+"""Stands for what is before the first and behind the last word."""
+
+_TITLES = frozenset(
+    "herr herrn hr frau fr fräulein dr drs prof professor professorin dipl ing mag med phil jur rer nat habil mr mrs ms"
+    " miss sir lord lady don doktor pfarrer pater papst könig königin kaiser prinz prinzessin graf gräfin freiherr"
+    " baron herzog fürst".split()
+)
+_PARTICLES = frozenset(
+    "von van de del della di da dos du der den zu zur zum ten ter vom la le el al bin ibn ben mac mc st".split()
+)
+_ENDS = frozenset(".!?:;\n")
+
+
+class Word(NamedTuple):
+    """A word of a text, `text[start:end]`."""
+
+    start: int
+    end: int
+    text: str
+
+
+@functools.lru_cache(maxsize=TABLE_WORDS)
+def kind(word: str, *, listed: bool = True) -> str:
+    """Coarse class of a word: shape, title or particle, and the name lists it is in.
+
+    Args:
+        listed: look the word up; training leaves some out, so that the model can do without.
+    """
+    if not word:
+        return "END"
+    if not word[0].isalnum():
+        return "." if word in _ENDS else "@a" if len(word) > 1 and word[0] == "@" else word[0]
+    if "/" in word or word.startswith("www."):
+        return "URL"
+    if word[0].isdigit():
+        return f"d{min(len(word), 5)}"
+    lower = word.lower()
+    shape = _shape(word)
+    if lower in _PARTICLES:
+        return f"P{shape}"
+    if lower in _TITLES:
+        return f"T{shape}"
+    if not listed or shape == "x":
+        return shape
+    lists = lexicon()
+    flags = (
+        "f" * is_name(lower, lists.first_names)
+        + "s" * is_name(lower, lists.surnames)
+        + "n" * lists.is_noun(lower)
+        + "t" * is_name(lower, lists.towns)
+    )
+    return f"{shape}{flags}"
+
+
+def _shape(word: str) -> str:
+    parts = word.split("-") if "-" in word else [word]
+    return "-".join(dict.fromkeys(map(_part_shape, parts)))
+
+
+def _part_shape(part: str) -> str:
+    if part.islower():
+        return "x"
+    if len(part) == 1:
+        return "X"
+    if part.isupper():
+        return "XX"
+    return "Xx" if part[0].isupper() and part[1:].islower() else "xX"
+
+
+@functools.lru_cache(maxsize=TABLE_WORDS)
+def own_features(word: str, *, listed: bool = True) -> tuple[tuple[str, ...], ...]:
+    """Features of a word for the places -2 to +2 from it."""
+    lower = word.lower()
+    word_kind = kind(word, listed=listed)
+    group = lexicon().group(word) if word[:1].isalpha() else None
+    places = []
+    for offset in range(-REACH, REACH + 1):
+        features = [f"{offset}w{lower}", f"{offset}k{word_kind}"]
+        if group is not None:
+            features += (
+                [f"{offset}g{group[1]}"] if abs(offset) > 1 else [f"{offset}g{group[1]}", f"{offset}G{group[0]}"]
+            )
+        if offset == 0 and word[:1].isalpha():
+            features += [f"p{lower[:2]}", f"p{lower[:3]}", f"p{lower[:4]}"]
+            features += [f"s{lower[-size:]}" for size in (1, 2, 3, 4, 5)]
+        elif abs(offset) == 1 and word[:1].isalpha():
+            features.append(f"{offset}s{lower[-3:]}")
+        places.append(tuple(features))
+    return tuple(places)
+
+
+def joint_features(before: str, at: str, after: str, after_next: str, word_before: str, word_after: str) -> list[str]:
+    """Features of neighbouring words together, from their kinds and the words beside."""
+    return [
+        f"a{before}|{at}",
+        f"b{at}|{after}",
+        f"c{before}|{at}|{after}",
+        f"d{at}|{after}|{after_next}",
+        f"e{word_before}|{at}",
+        f"f{at}|{word_after}",
+    ]
+
+
+def words_of(text: str) -> Iterator[list[Word]]:
+    """The words of a text in stretches that are decoded for themselves: lines, cut at ends of sentences if long."""
+    stretch: list[Word] = []
+    line_end = -1
+    for match in WORD.finditer(text):
+        start, end = match.span()
+        if start > line_end:
+            if stretch:
+                yield stretch
+                stretch = []
+            line_end = text.find("\n", start)
+            if line_end < 0:
+                line_end = len(text)
+        stretch.append(Word(start, end, match[0]))
+        if len(stretch) >= SEGMENT_WORDS or (len(stretch) > SEGMENT_WORDS // 2 and match[0] in ".!?"):
+            yield stretch
+            stretch = []
+    if stretch:
+        yield stretch
+
+
+class Model:
+    """Weights of a trained CRF.
+
+    Args:
+        weights: by feature, one for each label.
+        transitions: (labels, labels), from row to column.
+        bias: added to the labels of persons; more finds more and errs more.
+    """
+
+    def __init__(
+        self, weights: dict[str, NDArray[np.float32]], transitions: NDArray[np.float32], bias: float = 0.0
+    ) -> None:
+        self._weights = weights
+        self._transitions = transitions
+        self._bias = np.array([bias if label in "BI" else 0.0 for label in LABELS], np.float32)
+        self._none = np.zeros(len(LABELS), np.float32)
+        self._forget()
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Model:
+        """The model that `pack` wrote."""
+        stored = json.loads(lzma.decompress(packed))
+        weights = np.array(stored["weights"], np.float32).reshape(-1, len(LABELS)) / SCALE
+        return cls(
+            dict(zip(stored["features"], weights, strict=True)),
+            np.array(stored["transitions"], np.float32) / SCALE,
+            stored["bias"],
+        )
+
+    def pack(self) -> bytes:
+        """The model as its file holds it: the same model gives the same bytes."""
+        features = sorted(self._weights)
+        stored = {
+            "features": features,
+            "weights": [round(float(w) * SCALE) for feature in features for w in self._weights[feature]],
+            "transitions": [[round(float(w) * SCALE) for w in row] for row in self._transitions],
+            "bias": float(self._bias[1]),
+        }
+        return lzma.compress(json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode(), preset=9)
+
+    def labels(self, stretches: Sequence[Sequence[str]]) -> list[list[str]]:
+        """The likeliest labels of the words of each stretch."""
+        if not stretches:
+            return []
+        lengths = np.array([len(stretch) for stretch in stretches])
+        scores = np.zeros((len(stretches), int(lengths.max()), len(LABELS)), np.float32)
+        flat = self._scores(stretches)
+        at = 0
+        for row, length in enumerate(lengths):
+            scores[row, :length] = flat[at : at + length]
+            at += length
+        paths = _best_paths(scores, lengths, self._transitions)
+        return [[LABELS[label] for label in path[:length]] for path, length in zip(paths, lengths, strict=True)]
+
+    def _scores(self, stretches: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+        """Scores of every label for every word, all stretches in one array."""
+        if len(self._ids) > TABLE_WORDS:
+            self._forget()
+        ids: list[int] = [0] * REACH
+        words: list[str] = [_OUTSIDE] * REACH
+        inside: list[int] = []
+        for stretch in stretches:
+            inside += range(len(ids), len(ids) + len(stretch))
+            words += [*stretch, _OUTSIDE, _OUTSIDE]
+            ids += [self._ids.get(word) or self._learn(word) for word in stretch] + [0] * REACH
+        numbers = np.array(ids)
+        at = np.array(inside)
+        scores = self._joint(words, ids, inside)
+        for offset in range(-REACH, REACH + 1):
+            scores += self._own[numbers[at + offset], offset + REACH]
+        return scores + self._bias
+
+    def _joint(self, words: Sequence[str], ids: Sequence[int], inside: Sequence[int]) -> NDArray[np.float32]:
+        kinds = [self._kinds[number] for number in ids]
+        rows = np.empty((len(inside), 3), np.int64)
+        for row, at in enumerate(inside):
+            here = kinds[at]
+            key = (kinds[at - 1], here, kinds[at + 1], kinds[at + 2])
+            rows[row, 0] = self._pairs.get(key) or self._learn_kinds(key)
+            before = (ids[at - 1], here)
+            rows[row, 1] = self._pairs.get(before) or self._learn_pair(before, f"e{words[at - 1].lower()}|{here}")
+            after = (here, ids[at + 1])
+            rows[row, 2] = self._pairs.get(after) or self._learn_pair(after, f"f{here}|{words[at + 1].lower()}")
+        return np.asarray(self._joints[rows].sum(axis=1), np.float32)
+
+    def _forget(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._kinds: list[str] = []
+        self._own = np.zeros((1024, 2 * REACH + 1, len(LABELS)), np.float32)
+        self._pairs: dict[tuple[object, ...], int] = {}
+        self._joints = np.zeros((1024, len(LABELS)), np.float32)
+        self._joint_count = 1
+        self._learn(_OUTSIDE)
+
+    def _learn(self, word: str) -> int:
+        number = len(self._kinds)
+        if number == len(self._own):
+            self._own = np.concatenate([self._own, np.zeros_like(self._own)])
+        for place, features in enumerate(own_features(word)):
+            self._own[number, place] = sum((self._weights.get(name, self._none) for name in features), self._none)
+        self._ids[word] = number
+        self._kinds.append(kind(word))
+        return number
+
+    def _learn_kinds(self, key: tuple[str, str, str, str]) -> int:
+        before, here, after, after_next = key
+        names = joint_features(before, here, after, after_next, "", "")[:4]
+        return self._add_joint(key, sum((self._weights.get(name, self._none) for name in names), self._none))
+
+    def _learn_pair(self, key: tuple[object, ...], name: str) -> int:
+        return self._add_joint(key, self._weights.get(name, self._none))
+
+    def _add_joint(self, key: tuple[object, ...], scores: NDArray[np.float32]) -> int:
+        number = self._joint_count
+        if number == len(self._joints):
+            self._joints = np.concatenate([self._joints, np.zeros_like(self._joints)])
+        self._joints[number] = scores
+        self._pairs[key] = number
+        self._joint_count += 1
+        return number
+
+
+def _best_paths(
+    scores: NDArray[np.float32], lengths: NDArray[np.int64], transitions: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """Viterbi over all stretches at once: (stretches, longest) labels; what is behind a stretch's end is undefined."""
+    count, longest, _ = scores.shape
+    back = np.zeros(scores.shape, np.int64)
+    best = scores[:, 0]
+    ends = np.where((lengths == 1)[:, None], best, 0.0)
+    for at in range(1, longest):
+        candidates = best[:, :, None] + transitions
+        back[:, at] = candidates.argmax(axis=1)
+        best = candidates.max(axis=1) + scores[:, at]
+        ends[lengths == at + 1] = best[lengths == at + 1]
+    paths = np.zeros((count, longest), np.int64)
+    current = ends.argmax(axis=1)
+    rows = np.arange(count)
+    for at in range(longest - 1, -1, -1):
+        inside = lengths > at
+        paths[inside, at] = current[inside]
+        if at:
+            current = np.where(inside, back[rows, at, current], current)
+    return paths
+
+
+@functools.cache
+def model() -> Model:
+    """The packaged model."""
+    return Model.unpack(FILE.read_bytes())
+
+
+Range = tuple[int, int]
+
+REMEMBERED = 50_000
+"""Stretches whose people are remembered: a text is read again until nothing is left to redact."""
+
+_read: dict[tuple[str, ...], tuple[tuple[int, int], ...]] = {}
+
+
+def ranges(text: str) -> list[Range]:
+    """Where people are named, in order: character ranges, mostly without titles."""
+    stretches = [(words, tuple(word.text for word in words)) for words in words_of(text) if _may_hold_a_name(words)]
+    if len(_read) > REMEMBERED:
+        _read.clear()
+    new = list(dict.fromkeys(key for _, key in stretches if key not in _read))
+    for key, labels in zip(new, model().labels(new), strict=True):
+        _read[key] = tuple(_people(labels))
+    return [(words[first].start, words[last].end) for words, key in stretches for first, last in _read[key]]
+
+
+def _may_hold_a_name(words: Sequence[Word]) -> bool:
+    return any(word.text[0].isupper() for word in words)
+
+
+def _people(labels: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """First and last word of each person."""
+    first: int | None = None
+    for at, label in enumerate([*labels, "O"]):
+        if first is not None and label != "I":
+            yield first, at - 1
+            first = None
+        if label == "B" or (label == "I" and first is None):
+            first = at

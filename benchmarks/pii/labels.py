@@ -1,0 +1,88 @@
+"""Labels of other data sets, and the types of this project they stand for: the one table."""
+
+from __future__ import annotations
+
+import re
+
+IGNORED = None
+"""A label that nothing here is meant to find."""
+
+LABELS: dict[str, str | None] = {
+    # people
+    **dict.fromkeys(
+        "PERSON PER NAME PERSON_NAME PERSONNAME FIRSTNAME LASTNAME MIDDLENAME FIRST_NAME LAST_NAME MIDDLE_NAME GIVENNAME GIVEN_NAME"
+        " SURNAME FULLNAME FULL_NAME GIVENNAME1 GIVENNAME2 LASTNAME1 LASTNAME2 LASTNAME3 NAME_STUDENT PATIENT DOCTOR ACCOUNTNAME_PERSON"
+        " PRIVATE_PERSON RR AN".split(),
+        "PERSON",
+    ),
+    **dict.fromkeys("EMAIL EMAIL_ADDRESS EMAILADDRESS E_MAIL PRIVATE_EMAIL".split(), "EMAIL"),
+    **dict.fromkeys(
+        "PHONE PHONE_NUMBER PHONENUMBER TEL TELEPHONENUM TELEPHONE PHONE_NUM MOBILE FAX FAX_NUMBER PRIVATE_PHONE".split(),
+        "PHONE",
+    ),
+    **dict.fromkeys("IBAN IBAN_CODE".split(), "IBAN"),
+    **dict.fromkeys(
+        "CREDIT_CARD CREDITCARD CREDITCARDNUMBER CREDIT_CARD_NUMBER CREDIT_DEBIT_CARD CARD_NUMBER".split(),
+        "CREDIT_CARD",
+    ),
+    **dict.fromkeys("IP IP_ADDRESS IPADDRESS IPV4 IPV6".split(), "IP"),
+    **dict.fromkeys(
+        "ADDRESS STREET_ADDRESS STREETADDRESS STREET STREET_NAME LOCATION_ADDRESS LOCATION_ADDRESS_STREET SECONDARYADDRESS BUILDINGNUM"
+        " BUILDINGNUMBER SECADDRESS PRIVATE_ADDRESS".split(),
+        "ADDRESS",
+    ),
+    **dict.fromkeys("DATE_OF_BIRTH DOB DATEOFBIRTH BIRTHDATE BIRTHDAY BOD".split(), "DATE_OF_BIRTH"),
+    **dict.fromkeys("DE_TAX_ID STEUER_ID STEUERID TAX_ID_DE".split(), "DE_TAX_ID"),
+    **dict.fromkeys("DE_TAX_NUMBER STEUERNUMMER".split(), "DE_TAX_NUMBER"),
+    **dict.fromkeys("DE_VAT_ID VAT_ID UST_ID DE_VAT_CODE".split(), "DE_VAT_ID"),
+    **dict.fromkeys(
+        "DE_SOCIAL_SECURITY RENTENVERSICHERUNGSNUMMER SOZIALVERSICHERUNGSNUMMER".split(), "DE_SOCIAL_SECURITY"
+    ),
+    **dict.fromkeys("DE_HEALTH_INSURANCE KVNR KRANKENVERSICHERTENNUMMER".split(), "DE_HEALTH_INSURANCE"),
+    **dict.fromkeys("DE_ID_CARD PERSONALAUSWEIS".split(), "DE_ID_CARD"),
+    **dict.fromkeys("DE_PASSPORT REISEPASS".split(), "DE_PASSPORT"),
+    **dict.fromkeys(
+        "DE_DRIVING_LICENCE DE_DRIVING_LICENSE DE_FUEHRERSCHEIN FUEHRERSCHEIN".split(), "DE_DRIVING_LICENCE"
+    ),
+    **dict.fromkeys("DE_NUMBER_PLATE DE_KFZ KFZ_KENNZEICHEN LICENSE_PLATE".split(), "DE_NUMBER_PLATE"),
+    "URL_WITH_CREDENTIAL": "URL_WITH_CREDENTIAL",
+    **dict.fromkeys("SECRET API_KEY APIKEY PASSWORD CREDENTIAL ACCESS_TOKEN PRIVATE_KEY".split(), "SECRET"),
+    # not personal by themselves, or of countries whose numbers nobody asked for
+    **dict.fromkeys(
+        "ORGANIZATION ORG ORGANISATION COMPANY COMPANYNAME COMPANY_NAME GPE LOC LOCATION CITY STATE COUNTRY COUNTY ZIP_CODE ZIPCODE ZIP POSTCODE"
+        " POSTAL_CODE DATE DATE_TIME TIME AGE TITLE NRP PREFIX SUFFIX SEX GENDER SEXTYPE JOBTITLE JOBTYPE JOBAREA JOB OCCUPATION DOMAIN_NAME URL"
+        " USERNAME USER_NAME USERAGENT AMOUNT CURRENCY CURRENCYCODE CURRENCYNAME CURRENCYSYMBOL US_SSN SSN SOCIALNUM US_DRIVER_LICENSE DRIVERLICENSE"
+        " DRIVERLICENSENUM IDCARD IDCARDNUM PASSPORT TAXNUM ACCOUNTNUM ACCOUNTNUMBER ACCOUNTNAME BITCOINADDRESS ETHEREUMADDRESS LITECOINADDRESS"
+        " BIC SWIFT CREDITCARDISSUER CREDITCARDCVV PIN MASKEDNUMBER MAC MACADDRESS VEHICLEVIN VEHICLEVRM PHONEIMEI IMEI EYECOLOR HEIGHT"
+        " NEARBYGPSCOORDINATE COORDINATE GEOCOORD ORDINALDIRECTION MISC OTH PRODUCT EVENT DISPLAYNAME"
+        " LOCATION-ROUTE LOCATION-STOP LOCATION-CITY LOCATION-STREET ORGANIZATION-COMPANY ORG-POSITION TRIGGER EVENT-CAUSE NUMBER DURATION SET"
+        " DISTANCE DISASTER-TYPE MONEY PERCENT".split(),
+        IGNORED,
+    ),
+}
+
+WIDER: dict[str, frozenset[str]] = {
+    "DATE_OF_BIRTH": frozenset({"DATE", "DATE_TIME"}),
+    "ADDRESS": frozenset(
+        "GPE LOC LOCATION CITY STATE ZIP_CODE ZIPCODE ZIP POSTCODE LOCATION-STREET LOCATION-CITY LOCATION-STOP COUNTRY".split()
+    ),
+    "DE_ID_CARD": frozenset({"IDCARD", "IDCARDNUM"}),
+    "DE_PASSPORT": frozenset({"PASSPORT"}),
+    "DE_DRIVING_LICENCE": frozenset({"DRIVERLICENSE", "DRIVERLICENSENUM"}),
+    "DE_TAX_ID": frozenset({"TAXNUM"}),
+    "DE_TAX_NUMBER": frozenset({"TAXNUM"}),
+    "DE_SOCIAL_SECURITY": frozenset({"SOCIALNUM"}),
+    "SECRET": frozenset({"PIN", "PASSWORD"}),
+}
+"""Labels of other sets that mean more than the type: what is found there is counted neither as right nor as wrong."""
+
+_NUMBERED = re.compile(r"[-_ ]?\d+\Z")
+
+
+def type_of(label: str) -> tuple[str | None, bool]:
+    """The type a label stands for, None for one that is left out, and whether the label is known at all."""
+    name = label.strip().upper().replace(" ", "_")
+    for tried in (name, _NUMBERED.sub("", name)):
+        if tried in LABELS:
+            return LABELS[tried], True
+    return None, False

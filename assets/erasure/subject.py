@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from assets.silver.document import Document
-from assets.silver.pii.span import TOKEN
+from assets.silver.pii.span import PSEUDONYM
 from assets.silver.redact import redact
 
 LEAST_LETTERS = 4
@@ -50,7 +50,7 @@ class Subject:
 
     def holds(self, text: str) -> bool:
         """Whether a text names it, by itself or by a pseudonym."""
-        if self.tokens and not self.tokens.isdisjoint(TOKEN.findall(text)):
+        if self.tokens and not self.tokens.isdisjoint(PSEUDONYM.findall(text)):
             return True
         return self._pattern.search(plain_words(text)) is not None
 
@@ -79,7 +79,7 @@ def tokens_of(text: str, keys: Iterable[bytes]) -> frozenset[str]:
         for language in ("de", "en"):
             for phrase in PHRASES:
                 written = redact(Document(phrase.format(text), (), "none/0", language=language), key).document
-                tokens = TOKEN.findall(written.text)
+                tokens = PSEUDONYM.findall(written.text)
                 if len(tokens) == 1 and phrase.format(tokens[0]) == written.text:
                     found.add(tokens[0])
     return frozenset(found)

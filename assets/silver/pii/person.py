@@ -83,6 +83,7 @@ _ARTICLES = re.compile(
     r"(?i:\b(?:der|die|das|dem|den|des|ein|eine|einen|einem|einer|kein|keine|the|a|an|this|that|these|dieser|diese|dieses|im|am|zum|zur|vom)[ ]+)\Z"
 )
 _GENITIVE = re.compile(r"(?:['’]s?|(?<=[^sxzß])s)\Z")
+_NOT_IN_NAMES = re.compile(r"[\d<>{}\[\]()|=/\\@#*`\x00\n]")
 _EDGE = re.compile(r"[\w.]")
 _SHORTEST_SAID = 4
 """Letters of a surname that is looked for again in the same text."""
@@ -190,9 +191,9 @@ def _trimmed(text: str, start: int, end: int) -> Range | None:
     title = TITLES.match(text[start:end])
     if title:
         start += title.end()
-    written = text[start:end]
-    if "\n" in written:
-        end = start + written.index("\n")
+    cut = _NOT_IN_NAMES.search(text, start, end)
+    if cut is not None:
+        end = cut.start()
     while end > start and not _EDGE.match(text[end - 1]):
         end -= 1
     while start < end and not text[start].isalnum():
@@ -203,9 +204,7 @@ def _trimmed(text: str, start: int, end: int) -> Range | None:
     elif written.endswith(".") and not re.search(rf"(?:^|[ .]){_UPPER}\.\Z", written):
         end -= 1
     written = text[start:end]
-    if not any(c.isalpha() for c in written) or (
-        re.search(r"[\d<>{{}}\[\]()|=/\\@#_*`]", written) and not written[-1:].isdigit()
-    ):
+    if not any(c.isalpha() for c in written):
         return None
     if written.lower() in _NO_NAMES or (written.isupper() and len(written) < 3 and "." not in written):
         return None

@@ -13,7 +13,8 @@ SECRET = "SECRET"  # noqa: S105 - the name of a type
 
 TOKEN = re.compile(rf"<(?:{SECRET}|[A-Z][A-Z_]*_[0-9a-f]{{10}})>")
 _TOKEN_DIGITS = 10
-_PSEUDONYM = re.compile(rf"<[A-Z][A-Z_]*_[0-9a-f]{{{_TOKEN_DIGITS}}}>")
+PSEUDONYM = re.compile(rf"<[A-Z][A-Z_]*_[0-9a-f]{{{_TOKEN_DIGITS}}}>")
+"""Tokens that stand for one value each, so all but `<SECRET>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +73,4 @@ def neutral(text: str) -> str:
     The digits depend on the key of an installation. What must be the same everywhere (ids, hashes, where a text is
     cut, what its vector is made of) is computed from this text.
     """
-    return _PSEUDONYM.sub(lambda match: f"{match[0][: -_TOKEN_DIGITS - 1]}{'0' * _TOKEN_DIGITS}>", text)
+    return PSEUDONYM.sub(lambda match: f"{match[0][: -_TOKEN_DIGITS - 1]}{'0' * _TOKEN_DIGITS}>", text)

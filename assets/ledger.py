@@ -51,8 +51,8 @@ class Ledger:
 
     Attributes:
         log: all bronze rows without their bytes.
-        events: one row for each content event: partition, document_id, event, `state`, `stale` (made by code of
-            another version, or its passages were cut from another text than it has now).
+        events: one row for each content event that is not purged: partition, document_id, event, `state`, `stale`
+            (made by code of another version, or its passages were cut from another text than it has now).
 
     `document_id` is that of bronze, which is the file's; a file has come as far as the last of its documents.
     """
@@ -64,7 +64,7 @@ class Ledger:
     def read(cls, lake: Lake, versions: Versions) -> Ledger:
         """Read only what tells the progress: no bytes, no text, no vectors."""
         log = _frame(lake.read(SOURCE_FILES, _LOG))
-        events = log.loc[log.kind == CONTENT, [*_EVENT, "version", "path"]].copy()
+        events = log.loc[(log.kind == CONTENT) & log.purged_at.isna(), [*_EVENT, "version", "path"]].copy()
         refused = _frame(lake.read(QUARANTINE, [*_EVENT, "reader", "redactor", "screener"]))
         parsed = _frame(lake.read(DOCUMENTS, [*_EVENT, "file_id", "reader", "redactor", "screener", "digest"]))
         chunks = _chunk_progress(lake, versions)

@@ -15,6 +15,7 @@ import psycopg
 
 from assets.lake import Lake, Partition
 from assets.ledger import Ledger, Versions
+from assets.retention.times import Retention
 from assets.silver.limits import DEFAULT_LIMITS, Limits
 from retrieval.audit import load_key
 from retrieval.database import Database
@@ -54,6 +55,9 @@ class Stores:
         readers: most processes that read files at the same time; None: one for each core, at most four.
         removal_share: share of a source's files (0 to 1) that may vanish at once.
         keep_releases: releases kept behind the active one.
+        retention: days for which what nobody needs is kept in the lake.
+        runs_keep_days: days for which runs are kept in Dagster's storage.
+        due_ahead_days: days before its refresh or expiry from which knowledge is due to be looked at.
         audit_keep_days: days that rows of the audit log are kept.
         bronze_keys: master keys of bronze; None: the key file of the home.
         golden: file of golden questions; None: `questions.toml` beside the inbox.
@@ -70,6 +74,9 @@ class Stores:
     readers: int | None = None
     removal_share: float = 0.2
     keep_releases: int = 5
+    retention: Retention = field(default_factory=Retention)
+    runs_keep_days: int = 180
+    due_ahead_days: int = 14
     audit_keep_days: int = 400
     bronze_keys: str | None = field(default=None, repr=False)
     golden: Path | None = None

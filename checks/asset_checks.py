@@ -5,6 +5,7 @@ run, so it is reported here.
 """
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -25,6 +26,7 @@ from assets.index.desired import read_desired
 from assets.index.publish import differences
 from assets.lake import Partition
 from assets.partitions import PARTITIONS, partition_key, partitions_of
+from assets.retention.due import find_due
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.stores import Stores
 from checks.candidate import candidate_rows, lexical_sample, new_documents
@@ -42,6 +44,9 @@ from checks.worker import validate
 
 KEEPS_UP = "intake_keeps_up"
 """Check that also takes the sensor's word when it gives some work up."""
+
+IS_FRESH = "knowledge_is_fresh"
+"""Check that the nightly job evaluates, too: knowledge ages on days without a run."""
 
 Evaluate = Callable[[Stores, Partition], Report]
 
@@ -134,7 +139,9 @@ def contract_check(contract: Contract) -> dg.AssetChecksDefinition:
 def _accounted(stores: Stores, partition: Partition) -> Report:
     columns = ["date", "source", "document_id", "event", "path"]
     return every_file_accounted(
-        stores.lake.read(SOURCE_FILES, [*columns, "kind"], partitions=[partition]),
+        stores.lake.read(
+            SOURCE_FILES, [*columns, "kind"], partitions=[partition], where=pc.field("purged_at").is_null()
+        ),
         stores.lake.read(DOCUMENTS, [*columns, "file_id", "part"], partitions=[partition]),
         stores.lake.read(QUARANTINE, columns, partitions=[partition]),
     )
@@ -248,8 +255,28 @@ def intake_keeps_up(stores: dg.ResourceParam[Stores]) -> dg.AssetCheckResult:
     )
 
 
+def due_for_a_look(stores: Stores) -> tuple[bool, dict[str, Any]]:
+    """Whether no file is due for a refresh or about to expire, and the metadata that says which are."""
+    due = find_due(stores.ledger(), now=stores.clock(), ahead=timedelta(days=stores.due_ahead_days))
+    rows = "\n".join(f"| {item.path} | {item.reason} | {item.on} |" for item in due[:200])
+    table = f"| file | reason | day |\n|---|---|---|\n{rows}" if due else "none"
+    return not due, {"due": len(due), "files": dg.MetadataValue.md(table)}
+
+
+@dg.asset_check(
+    asset=asset_key(SOURCE_FILES),
+    name=IS_FRESH,
+    description="No file is due for a refresh, and none is about to expire: whoever wrote it should look at it.",
+)
+def knowledge_is_fresh(stores: dg.ResourceParam[Stores]) -> dg.AssetCheckResult:
+    """Warn about knowledge before it is wrong or gone."""
+    passed, metadata = due_for_a_look(stores)
+    return dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
+
+
 CHECKS: list[dg.AssetChecksDefinition] = [
     intake_keeps_up,
+    knowledge_is_fresh,
     data_protection_review,
     nothing_crowds_the_index,
     *(contract_check(contract) for contract in (SOURCE_FILES, DOCUMENTS, QUARANTINE, CHUNKS, EMBEDDINGS)),

@@ -12,6 +12,9 @@ from checks import worker
 from pipelines.settings import PipelineSettings
 from pipelines.stores import build_stores
 
+ALONE_TAG = "knowledge/alone"
+"""Tag of jobs whose steps wait until nobody else works on the lake."""
+
 
 @dg.resource(description="Inbox, lake, database and model, as KNOWLEDGE_… settings say.")
 def stores_resource(context: dg.InitResourceContext) -> Iterator[Any]:
@@ -19,6 +22,9 @@ def stores_resource(context: dg.InitResourceContext) -> Iterator[Any]:
     stores = build_stores(PipelineSettings.load())
     if context.run_id is None:  # a tick of the sensor looks and writes nothing
         yield stores
+        return
+    if context.dagster_run is not None and ALONE_TAG in context.dagster_run.tags:
+        yield stores  # it takes its turns by itself
         return
     worker.start()
     stores.warm_up()

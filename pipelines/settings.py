@@ -45,6 +45,20 @@ class PipelineSettings(Settings):
     removal_share: float = Field(
         0.2, ge=0, le=1, description="Share of a source's files that may vanish at once; more are held."
     )
+    retention_bronze_days: int = Field(
+        0, ge=0, description="Days that bytes of a file are kept once nothing needs them; never longer than its text."
+    )
+    retention_text_days: int = Field(
+        0, ge=0, description="Days that texts and passages of a version are kept once nothing needs them."
+    )
+    retention_quarantine_days: int = Field(
+        30, ge=0, description="Days that a refusal is kept once its file is gone or changed."
+    )
+    retention_history_days: int = Field(7, ge=1, description="Days that older versions of the lake's tables are kept.")
+    runs_keep_days: int = Field(180, ge=1, description="Days that ended runs are kept in Dagster's storage.")
+    due_ahead_days: int = Field(
+        14, ge=0, description="Days before its refresh or expiry from which a file is due to be looked at."
+    )
     audit_keep_days: int = Field(
         400, ge=1, description="Days that rows of the audit log are kept; whole months are dropped."
     )

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, get_args
 
 import pyarrow.compute as pc
@@ -19,6 +19,7 @@ from assets.gold.contract import CHUNKS
 from assets.index.releases import serving
 from assets.index.segments import Connection
 from assets.ledger import READY, REFUSED, Ledger
+from assets.retention.due import refresh_on
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.stores import Stores
 from retrieval.schema.migrate import space_schema
@@ -67,6 +68,7 @@ class FileState:
         served_version: the version that the active release holds, which may be an older one; None: none.
         passages: of the state that is served or will be.
         language: as read, else as the metadata around the file says; None: unknown.
+        refresh_on: the day on which somebody should look whether it still holds; None: none is set.
         reason: code of a refusal, with its sentences and what exactly was found.
         duplicate_of: the first path at which the same bytes lie too.
     """
@@ -84,12 +86,18 @@ class FileState:
     language: str | None = None
     received_at: datetime | None = None
     expires_at: datetime | None = None
+    refresh_on: date | None = None
     reason: str | None = None
     sentence_de: str | None = None
     sentence_en: str | None = None
     detail: str | None = None
     sha256: str | None = None
     duplicate_of: str | None = None
+
+    def is_due(self, by: datetime) -> bool:
+        """Whether it is served and should be looked at by then: for a refresh, or before it expires."""
+        days = (self.refresh_on, self.expires_at.date() if self.expires_at else None)
+        return self.state == "served" and any(day is not None and day <= by.date() for day in days)
 
     @property
     def sentence(self) -> str | None:
@@ -242,6 +250,7 @@ class _Bronze:
             language=cut.language if cut else base.language,
             received_at=received[event],
             expires_at=expires_at,
+            refresh_on=refresh_on(row["refresh"], received[shown]),
             reason=refusal["reason"] if refusal else None,
             sentence_de=refusal["sentence_de"] if refusal else None,
             sentence_en=refusal["sentence_en"] if refusal else None,

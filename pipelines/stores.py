@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from assets.lake import Lake
+from assets.retention.times import Retention
 from assets.stores import Progress, Stores, no_progress
 from pipelines.settings import PipelineSettings
 
@@ -29,6 +30,14 @@ def build_stores(
         readers=settings.readers,
         removal_share=settings.removal_share,
         keep_releases=settings.keep_releases,
+        retention=Retention(
+            bronze=settings.retention_bronze_days,
+            text=settings.retention_text_days,
+            quarantine=settings.retention_quarantine_days,
+            history=settings.retention_history_days,
+        ),
+        runs_keep_days=settings.runs_keep_days,
+        due_ahead_days=settings.due_ahead_days,
         audit_keep_days=settings.audit_keep_days,
         bronze_keys=settings.bronze_keys.get_secret_value() if settings.bronze_keys else None,
         golden=settings.golden,

@@ -19,9 +19,10 @@ PREFIX = "KNOWLEDGE_"
 SETTINGS_FILE = "settings.toml"
 PIPELINE_NAMES = frozenset(
     {
-        "audit_keep_days", "bronze_keys", "cues_max", "entries_max", "file_max_bytes", "golden", "inbox",
-        "keep_releases", "lake", "nesting_max", "owner_dsn", "pages_max", "read_memory_bytes", "read_seconds",
-        "readers", "removal_share", "retry_limit", "retry_pause_s", "sensor_interval_s", "settle_s",
+        "audit_keep_days", "bronze_keys", "cues_max", "due_ahead_days", "entries_max", "file_max_bytes", "golden",
+        "inbox", "keep_releases", "lake", "nesting_max", "owner_dsn", "pages_max", "read_memory_bytes", "read_seconds",
+        "readers", "removal_share", "retention_bronze_days", "retention_history_days", "retention_quarantine_days",
+        "retention_text_days", "retry_limit", "retry_pause_s", "runs_keep_days", "sensor_interval_s", "settle_s",
         "unpacked_max_bytes", "unpacked_max_ratio",
     }
 )  # fmt: skip

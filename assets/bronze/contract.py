@@ -36,7 +36,7 @@ SOURCE_FILES = Contract(
             pa.binary(),
             "The bytes, sealed with the document's data key; null unless kind is `content`. Empty where policy_error"
             " says that the file was not opened or not loaded: `link_outside`, `bad_name`, `unknown_format`,"
-            " `too_large`, `erased`.",
+            " `too_large`, `erased`, and where they are purged.",
             nullable=True,
             private=True,
         ),
@@ -45,6 +45,13 @@ SOURCE_FILES = Contract(
         Column("roles", pa.list_(pa.string()), "Roles that may read it, sorted; null likewise.", nullable=True),
         Column("clearance", pa.string(), "Least clearance.", nullable=True, rule=OneOf(CLEARANCES)),
         Column("ttl_days", pa.int32(), "Days until it expires; null: never.", nullable=True, rule=Between(1)),
+        Column(
+            "refresh",
+            pa.string(),
+            "When somebody should look whether it still holds: days as `180d`, or a day; null: never.",
+            nullable=True,
+            rule=Matches(r"[1-9]\d*d|\d{4}-\d{2}-\d{2}"),
+        ),
         Column(
             "defaults",
             pa.string(),
@@ -70,6 +77,18 @@ SOURCE_FILES = Contract(
         ),
         Column("policy_detail", pa.string(), "What is wrong, and in which file; never content.", nullable=True),
         Column("received_at", pa.timestamp("us", tz="UTC"), "When the pipeline took it in."),
+        Column(
+            "emptied_at",
+            pa.timestamp("us", tz="UTC"),
+            "When retention took the bytes away; null: they are there.",
+            nullable=True,
+        ),
+        Column(
+            "purged_at",
+            pa.timestamp("us", tz="UTC"),
+            "When retention took away what was made of them; null: it is there, or may be made.",
+            nullable=True,
+        ),
     ),
 )
 

@@ -44,6 +44,9 @@ NO_RULES = "{}"
 Kind = Literal["content", "access", "removed"]
 NANOSECONDS = 1_000_000_000
 
+_NO_STATE = {"date", "content", "received_at", "emptied_at", "purged_at"}
+"""Columns of bronze that say nothing about the state of a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -58,6 +61,7 @@ class Access:
     roles: tuple[str, ...] | None = None
     clearance: str | None = None
     ttl_days: int | None = None
+    refresh: str | None = None
     defaults: str = "{}"
     rules: str = NO_RULES
     error: str | None = None
@@ -71,7 +75,7 @@ class Access:
     @property
     def decides_visibility(self) -> tuple[object, ...]:
         """What takes effect without reading anything anew."""
-        return self.roles, self.clearance, self.ttl_days
+        return self.roles, self.clearance, self.ttl_days, self.refresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +371,7 @@ def state_of(lake: Lake, source: str | None = None) -> dict[str, State]:
         lake: where bronze is.
         source: only documents of this source; None: all.
     """
-    columns = [name for name in SOURCE_FILES.schema.names if name not in ("date", "content", "received_at")]
+    columns = [name for name in SOURCE_FILES.schema.names if name not in _NO_STATE]
     where = None if source is None else pc.field("source") == source
     rows = _latest(lake.read(SOURCE_FILES, columns, where=where))
     return {row["path"]: _state(row) for row in rows.to_pylist()}
@@ -391,6 +395,7 @@ def _state(row: Mapping[str, object]) -> State:
         roles=None if roles is None else tuple(roles),  # type: ignore[arg-type]
         clearance=values.pop("clearance"),  # type: ignore[arg-type]
         ttl_days=values.pop("ttl_days"),  # type: ignore[arg-type]
+        refresh=values.pop("refresh"),  # type: ignore[arg-type]
         defaults=values.pop("defaults"),  # type: ignore[arg-type]
         rules=values.pop("rules") or NO_RULES,  # type: ignore[arg-type]
         error=values.pop("policy_error"),  # type: ignore[arg-type]
@@ -401,7 +406,13 @@ def _state(row: Mapping[str, object]) -> State:
 
 def _access_of(policy: Policy) -> Access:
     return Access(
-        policy.tenant, policy.roles, policy.clearance, policy.ttl_days, policy.defaults_json, policy.rules_json
+        policy.tenant,
+        policy.roles,
+        policy.clearance,
+        policy.ttl_days,
+        policy.refresh,
+        policy.defaults_json,
+        policy.rules_json,
     )
 
 
@@ -525,11 +536,14 @@ def _row(change: Change, content: bytes | None, date: str, received_at: datetime
         "roles": access.roles,
         "clearance": access.clearance,
         "ttl_days": access.ttl_days,
+        "refresh": access.refresh,
         "defaults": access.defaults,
         "rules": access.rules,
         "policy_error": access.error,
         "policy_detail": access.detail,
         "received_at": received_at,
+        "emptied_at": None,
+        "purged_at": None,
     }
 
 

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ MAX_POLICY_BYTES = 64 * 1024
 HEAD_BYTES = 1024 * 1024
 """As much of a file as the longest front matter that the reader accepts can take in any encoding."""
 
-ACCESS_KEYS = ("tenant", "roles", "clearance", "ttl")
+ACCESS_KEYS = ("tenant", "roles", "clearance", "ttl", "refresh")
 REQUIRED_KEYS = ("tenant", "roles", "clearance")
 READING_KEYS = ("readable_names", "screening", "allowed_sources", "keep_out_of_index")
 """Keys that decide how a file is read and used; they become the bronze column `rules`, and a change reads anew."""
@@ -44,6 +45,7 @@ FRONT_MATTER_TYPES = frozenset({"text/markdown", "text/plain", "application/octe
 """Media types by name that may turn out to be Markdown when they are read."""
 
 TTL = re.compile(r"(?P<count>[1-9][0-9]{0,4})(?P<unit>[dwy]?)")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 DAYS = {"": 1, "d": 1, "w": 7, "y": 365}
 LONGEST_TTL_DAYS = 36_500
 NEVER = "never"
@@ -64,6 +66,7 @@ class Policy:
         ttl_days: days until the document expires; None: never.
         defaults: metadata that folders set, and under `sidecar` what the file's sidecar says; JSON values.
         rules: values of `READING_KEYS` that are set; JSON values.
+        refresh: when somebody should look whether it still holds: days as `180d`, or a day; None: never.
     """
 
     tenant: str
@@ -72,6 +75,7 @@ class Policy:
     ttl_days: int | None = None
     defaults: Mapping[str, object] = field(default_factory=dict)
     rules: Mapping[str, object] = field(default_factory=dict)
+    refresh: str | None = None
 
     @property
     def defaults_json(self) -> str:
@@ -258,6 +262,7 @@ def _merged(path: str, places: Collection[Rules], sidecar: Rules) -> Policy | Po
         roles=merged["roles"],
         clearance=merged["clearance"],
         ttl_days=merged.get("ttl"),
+        refresh=merged.get("refresh"),
         defaults=metadata | ({SIDECAR: described} if described else {}),
         rules={key: merged[key] for key in READING_KEYS if key in merged},
     )
@@ -368,6 +373,24 @@ def _ttl(value: object) -> int | None:
     return days
 
 
+def _refresh(value: object) -> str | None:
+    if value == NEVER:
+        return None
+    if isinstance(value, date):  # YAML and TOML know days
+        return value.isoformat()[:10]
+    if isinstance(value, str) and DAY.fullmatch(value):
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:
+            value = None
+    try:
+        return f"{_ttl(value)}d"
+    except _UnusableError:
+        raise _UnusableError(
+            "refresh must be days, weeks or years like 180d, 26w, 1y, a day like 2027-01-31, or never"
+        ) from None
+
+
 def _readable_names(value: object) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(name, str) and name.strip() for name in value):
         raise _UnusableError("readable_names must be a list of names like [Aylin Demir] or patterns like [/Prof. .+/]")
@@ -417,6 +440,7 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "roles": _roles,
     "clearance": _clearance,
     "ttl": _ttl,
+    "refresh": _refresh,
     "readable_names": _readable_names,
     "screening": _screening,
     "allowed_sources": _allowed_sources,

@@ -168,7 +168,7 @@ def _erased_row(row: Row) -> Row:
         return row | gone | {"content": None, "policy_error": None}
     return row | gone | {
         "kind": CONTENT, "content": b"", "policy_error": "erased",
-        "tenant": None, "roles": None, "clearance": None, "ttl_days": None,
+        "tenant": None, "roles": None, "clearance": None, "ttl_days": None, "refresh": None,
     }  # fmt: skip
 
 

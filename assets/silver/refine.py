@@ -47,13 +47,16 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
         rebuild: make rows anew that are there already.
     """
     partition = [(date, source)]
-    log = stores.lake.read(SOURCE_FILES, ["document_id", "event", "kind", "size"], partitions=partition)
-    log = log.filter(pc.equal(log["kind"], CONTENT))
+    columns = ["document_id", "event", "kind", "size", "emptied_at", "purged_at"]
+    log = stores.lake.read(SOURCE_FILES, columns, partitions=partition)
+    log = log.filter(pc.and_(pc.equal(log["kind"], CONTENT), pc.is_null(log["purged_at"])))
     received = _keys(log)
-    stored = [] if rebuild else partition
-    documents = _current(stores, stores.lake.read(DOCUMENTS, partitions=stored), received)
-    quarantine = _current(stores, stores.lake.read(QUARANTINE, partitions=stored), received)
-    done = _keys(documents, "file_id") | _keys(quarantine)
+    empty = _keys(log.filter(pc.is_valid(log["emptied_at"])))
+    documents, quarantine = (
+        _current(stores, stores.lake.read(table, partitions=partition), received, empty, rebuild=rebuild)
+        for table in (DOCUMENTS, QUARANTINE)
+    )
+    done = _keys(documents, "file_id") | _keys(quarantine) | empty
     todo = [(key, size) for key, size in zip(_key_list(log), log["size"].to_pylist(), strict=True) if key not in done]
     good: list[dict[str, Any]] = []
     bad: list[tuple[dict[str, Any], RefusedError]] = []
@@ -139,18 +142,24 @@ def _content_rows(stores: Stores, partition: list[tuple[str, str]], keys: set[Ke
     return stores.vault.open([row for row in table.to_pylist() if (row["document_id"], row["event"]) in keys])
 
 
-def _current(stores: Stores, table: pa.Table, received: set[Key]) -> pa.Table:
-    """The rows of files that today's code would make again as they are; a file keeps all of its rows or none."""
+def _current(stores: Stores, table: pa.Table, received: set[Key], empty: set[Key], *, rebuild: bool) -> pa.Table:
+    """The rows of files that today's code would make again as they are; a file keeps all of its rows or none.
+
+    Args:
+        empty: files whose bytes are gone: what was made of them stays as it is.
+        rebuild: make everything else anew.
+    """
     readers = stores.versions.readers or frozenset()
     keys = _key_list(table, "file_id" if "file_id" in table.schema.names else "document_id")
     versions = (table.column(name).to_pylist() for name in ("reader", "redactor", "screener"))
     stale = {
         key
         for key, reader, redactor, screener in zip(keys, *versions, strict=True)
-        if (reader is not None and reader not in readers)
+        if rebuild
+        or (reader is not None and reader not in readers)
         or (redactor is not None and redactor != REDACTOR)
         or (screener is not None and screener != SCREENER)
-    }
+    } - empty
     return table.filter(pa.array([key in received and key not in stale for key in keys], pa.bool_()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,12 +41,14 @@ def status(
     settings = pipeline_settings(home, inbox)
     from assets.contract import SOURCES
     from pipelines.status import STATES, count_by, read_states
-    from pipelines.stores import build_stores
+    from pipelines.stores import build_stores, utc_now
 
     sources = _known("--source", source, SOURCES)
     states = _known("--state", [name.replace(" ", "_").replace("-", "_") for name in state or ()], STATES)
     found = read_states(build_stores(settings), settle_s=settings.settle_s)
     files = [file for file in found if file.source in sources and file.state in states]
+    horizon = utc_now() + timedelta(days=settings.due_ahead_days)
+    due = [file for file in files if file.is_due(horizon)]
     by_state, by_reason = count_by(file.state for file in files), count_by(file.reason for file in files)
 
     def show(console: Console) -> None:
@@ -56,6 +59,10 @@ def status(
         if refused:
             console.print(refused_table(refused, "Refused"))
         console.print(_summary(len(files), by_state, by_reason))
+        if due:
+            console.print("Due to be looked at:")
+            for file in due:
+                console.print(f"  {file.path} ({_why_due(file)})")
 
     return Answer({"files": [_row(file) for file in files], "states": by_state, "reasons": by_reason}, show)
 
@@ -66,6 +73,11 @@ def _known(option: str, given: Sequence[str] | None, known: Sequence[str]) -> Se
         if name not in known:
             raise InvalidRequestError(f"{option} {name} is unknown: one of {', '.join(known)}")
     return given or known
+
+
+def _why_due(file: FileState) -> str:
+    days = {"refresh": file.refresh_on, "expires": file.expires_at.date() if file.expires_at else None}
+    return ", ".join(f"{what} {day}" for what, day in days.items() if day)
 
 
 def _row(file: FileState) -> dict[str, object]:

@@ -34,6 +34,8 @@ def _row(path: str = PATH, event: int = 1, kind: str = "content", **values: Any)
         "roles": ["everyone"],
         "clearance": "public",
         "ttl_days": None,
+        "refresh": None,
+        "purged_at": None,
         "defaults": "{}",
         "rules": "{}",
         "policy_error": None,

@@ -19,7 +19,6 @@ from assets.erasure.tables import RowKey, file_id, key_of
 from assets.gold.contract import CHUNKS
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.document import Document
-from assets.silver.readers import read
 from assets.silver.refusal import RefusedError
 from assets.stores import Stores
 
@@ -58,7 +57,7 @@ def find_subject(stores: Stores, subject: Subject, progress: Callable[[int, int]
     hit: set[tuple[str, str]] = set()
     contents = [row for row in log if row["kind"] == CONTENT]
     for number, row in enumerate(_opened(stores, contents), 1):
-        found = _names(subject, row)
+        found = _names(stores, subject, row)
         if found is None:
             findings.unsearched.add(row["path"])
         elif found:
@@ -157,7 +156,7 @@ def _with_bytes(stores: Stores, rows: list[dict[str, Any]]) -> list[dict[str, An
     return stores.vault.open([row for row in table.to_pylist() if key_of(row) in wanted])
 
 
-def _names(subject: Subject, row: dict[str, Any]) -> bool | None:
+def _names(stores: Stores, subject: Subject, row: dict[str, Any]) -> bool | None:
     """Whether a row of bronze names the subject; None where its bytes cannot be read."""
     if any(subject.holds(row[name]) for name in ("path", "defaults", "policy_detail") if row[name]):
         return True
@@ -166,11 +165,10 @@ def _names(subject: Subject, row: dict[str, Any]) -> bool | None:
         return False
     if any(subject.holds(content.decode(encoding, "ignore")) for encoding in ("utf-8", "utf-16", "cp1252")):
         return True
-    try:
-        documents = read(content, row["path"])
-    except RefusedError:
+    (outcome,) = stores.sandbox.read_all([(content, row["path"])], count=1, size=len(content))
+    if isinstance(outcome, RefusedError):
         return None if _is_packed(content) else False
-    return any(subject.holds(text) for document in documents for text in _texts(document))
+    return any(subject.holds(text) for document in outcome for text in _texts(document))
 
 
 def _is_packed(content: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,7 +62,7 @@ def status(
         if due:
             console.print("Due to be looked at:")
             for file in due:
-                console.print(f"  {file.path} ({_why_due(file)})")
+                console.print(f"  {file.path} ({_why_due(file, horizon)})")
 
     return Answer({"files": [_row(file) for file in files], "states": by_state, "reasons": by_reason}, show)
 
@@ -75,9 +75,9 @@ def _known(option: str, given: Sequence[str] | None, known: Sequence[str]) -> Se
     return given or known
 
 
-def _why_due(file: FileState) -> str:
+def _why_due(file: FileState, horizon: datetime) -> str:
     days = {"refresh": file.refresh_on, "expires": file.expires_at.date() if file.expires_at else None}
-    return ", ".join(f"{what} {day}" for what, day in days.items() if day)
+    return ", ".join(f"{what} {day}" for what, day in days.items() if day and day <= horizon.date())
 
 
 def _row(file: FileState) -> dict[str, object]:

@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.bronze.contract import KINDS, SOURCE_FILES
 from assets.bronze.take import take_in
+from assets.governance.sheet import access_sets, sheet
 from assets.partitions import PARTITIONS, partitions_of
 from assets.stores import Stores
 
@@ -22,6 +23,7 @@ class IntakeConfig(dg.Config):
     kinds={"deltalake"},
     pool="bronze_source_files",
     description=f"{SOURCE_FILES.doc} Only today's partition takes files in; an earlier one stays as it is.",
+    metadata=sheet(SOURCE_FILES.name),
 )
 def source_files(
     context: dg.AssetExecutionContext, config: IntakeConfig, stores: dg.ResourceParam[Stores]
@@ -42,11 +44,12 @@ def source_files(
             f"{len(withheld)} files vanished at once and are kept for now; if that was meant,"
             " run `knowledge ingest --confirm-deletions`"
         )
-    rows = stores.lake.read(SOURCE_FILES, ["event"], partitions=partitions).num_rows
+    rows = stores.lake.read(SOURCE_FILES, ["tenant", "roles", "clearance"], partitions=partitions).to_pylist()
     return dg.MaterializeResult(
         metadata={
             **{f"{kind}_rows": count for kind, count in counts.items()},
-            "dagster/row_count": rows,
+            "dagster/row_count": len(rows),
+            "access_sets": access_sets(rows),
             "left_for_next_time": held[:50],
             "deletions_held": withheld[:50],
         }

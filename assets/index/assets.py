@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.audit.partitions import ensure_partitions
+from assets.governance.sheet import sheet
 from assets.index.desired import read_desired, read_passages
 from assets.index.publish import publish
 from assets.index.releases import list_releases, promote
@@ -16,6 +17,7 @@ ACTIVE = dg.AssetKey(["index", "active"])
 
 @dg.asset(
     key=CANDIDATE,
+    metadata=sheet("index/candidate"),
     deps=[dg.AssetKey(["gold", "chunks"]), dg.AssetKey(["gold", "embeddings"])],
     group_name="index",
     kinds={"postgres"},
@@ -54,6 +56,7 @@ def candidate(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores
 
 @dg.asset(
     key=ACTIVE,
+    metadata=sheet("index/active"),
     deps=[CANDIDATE],
     group_name="index",
     kinds={"postgres"},
@@ -87,6 +90,7 @@ def active(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) 
 
 @dg.asset(
     key=STANDBY,
+    metadata=sheet("index/standby"),
     deps=[ACTIVE],
     group_name="index",
     kinds={"file"},

@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.bronze.contract import SOURCE_FILES
 from assets.errors import InboxUnavailableError
+from assets.governance.sheet import sheet
 from assets.partitions import PARTITIONS, RefineConfig, partitions_of, rebuilds
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.notices import Notices, newest_refusals, update_notices
@@ -27,6 +28,7 @@ QUARANTINE_KEY = dg.AssetKey(QUARANTINE.name.split("/"))
             group_name="silver",
             kinds={"deltalake"},
             description=DOCUMENTS.doc,
+            metadata=sheet(DOCUMENTS.name),
         ),
         dg.AssetSpec(
             key=QUARANTINE_KEY,
@@ -34,6 +36,7 @@ QUARANTINE_KEY = dg.AssetKey(QUARANTINE.name.split("/"))
             group_name="silver",
             kinds={"deltalake"},
             description=QUARANTINE.doc,
+            metadata=sheet(QUARANTINE.name),
         ),
     ],
     partitions_def=PARTITIONS,
@@ -46,6 +49,7 @@ def silver(
     """Read, normalise, redact; refuse with a reason what cannot be read."""
     reasons: Counter[str] = Counter()
     pii: Counter[str] = Counter()
+    findings: Counter[str] = Counter()
     documents = processed = 0
     for date, source in partitions_of(context):
         refined = refine_partition(stores, date, source, rebuild=rebuilds(context, config))
@@ -54,6 +58,8 @@ def silver(
         reasons.update(refined.quarantine.column("reason").to_pylist())
         for counts in refined.documents.column("pii").to_pylist():
             pii.update(json.loads(counts))
+        for found in refined.documents.column("findings").to_pylist():
+            findings.update(finding["kind"] for finding in found or ())
         stores.lake.replace(DOCUMENTS, date, source, refined.documents)
         stores.lake.replace(QUARANTINE, date, source, refined.quarantine)
     context.log.info(f"{documents} documents, {reasons.total()} files in quarantine, {processed} read in this run")
@@ -65,6 +71,7 @@ def silver(
                 "dagster/row_count": documents,
                 "read_in_this_run": processed,
                 "redacted_values": dict(sorted(pii.items())),
+                "findings": dict(sorted(findings.items())),
             },
         ),
         dg.MaterializeResult(

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from assets.governance.reviews import acknowledge, open_reviews
+from assets.governance.sheet import SHEET, access_sets
 from assets.index.golden import read_golden
 from assets.index.poisoning import copied_share, crowds
 from assets.lake import Lake
 from assets.silver.contract import DOCUMENTS
+from pipelines.definitions import defs
 from retrieval.errors import ConfigurationError
 from tests.checks.rows import good, table
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -82,3 +85,17 @@ def test_golden_questions_lie_beside_the_inbox_or_where_a_setting_says(tmp_path:
     for file in (broken, tmp_path / "none.toml"):
         with pytest.raises(ConfigurationError, match="KNOWLEDGE_GOLDEN"):
             read_golden(file, inbox)
+
+
+def test_the_data_sheet_names_every_asset_and_is_what_the_assets_say() -> None:
+    graph = defs.resolve_asset_graph()
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(SHEET)
+    written = (REPOSITORY / "docs" / "datasheet.md").read_text(encoding="utf-8")
+    for asset, facts in SHEET.items():
+        assert f"| `{asset}` | {' | '.join(facts.values())} |" in written
+
+
+def test_access_sets_are_counted() -> None:
+    row = {"tenant": "acme", "roles": ["everyone", "hr"], "clearance": "internal"}
+    nobody = {"tenant": None, "roles": None, "clearance": None}
+    assert access_sets([row, row, nobody]) == {"acme: internal, everyone hr": 2}

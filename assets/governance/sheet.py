@@ -1,0 +1,75 @@
+"""What a data sheet says of each asset: where its data is from, what it is for, how long it is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SHEET: Mapping[str, Mapping[str, str]] = {
+    "bronze/source_files": {
+        "origin": "files that the content team dropped into the inbox, as they were",
+        "purpose": "to make everything else anew when readers and recognizers improve",
+        "personal_data": "unredacted; encrypted with a data key for each document, read by the pipeline alone",
+        "retention": "until a document has left the inbox and no kept release needs it (retention of bronze)",
+    },
+    "silver/documents": {
+        "origin": "bronze/source_files",
+        "purpose": "the text that passages are cut from",
+        "personal_data": "redacted; types and counts stand in `pii`, what the recognizers miss remains",
+        "retention": "as long as its file is in the inbox or a kept release shows it",
+    },
+    "silver/quarantine": {
+        "origin": "bronze/source_files",
+        "purpose": "to tell the content team why a file was refused",
+        "personal_data": "none but paths: no content of a refused file",
+        "retention": "as long as the refused file lies in the inbox, then by the retention of quarantine",
+    },
+    "gold/chunks": {
+        "origin": "silver/documents",
+        "purpose": "the passages that the avatar may quote",
+        "personal_data": "redacted",
+        "retention": "as that of silver/documents",
+    },
+    "gold/embeddings": {
+        "origin": "gold/chunks",
+        "purpose": "nearness of passages to questions",
+        "personal_data": "none readable: vectors of redacted texts",
+        "retention": "as that of silver/documents",
+    },
+    "index/candidate": {
+        "origin": "gold/chunks and gold/embeddings",
+        "purpose": "the next release, under check",
+        "personal_data": "redacted",
+        "retention": "until promoted or replaced",
+    },
+    "index/active": {
+        "origin": "index/candidate",
+        "purpose": "what readers are served, under row-level security",
+        "personal_data": "redacted",
+        "retention": "as many releases as KNOWLEDGE_KEEP_RELEASES says; documents until they expire",
+    },
+    "index/standby": {
+        "origin": "index/active",
+        "purpose": "answers while the database is gone",
+        "personal_data": "redacted; encrypted, one file for each tenant",
+        "retention": "until the next promotion",
+    },
+}
+"""By asset; shown as metadata of the assets, and in docs/datasheet.md."""
+
+
+def sheet(asset: str) -> dict[str, str]:
+    """Metadata for the definition of an asset."""
+    return dict(SHEET[asset])
+
+
+def access_sets(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many files each access set covers, as `tenant: clearance, roles`.
+
+    Args:
+        rows: with tenant, roles and clearance; null where no policy covers the file.
+    """
+    named = (row for row in rows if row["tenant"] is not None)
+    counts = Counter(f"{row['tenant']}: {row['clearance']}, {' '.join(row['roles'])}" for row in named)
+    return dict(sorted(counts.items()))

@@ -34,6 +34,7 @@ from retrieval.errors import (
 from retrieval.principal import Clearance, Principal
 from retrieval.result import Citation, Filters, Hit, SearchResult
 from retrieval.settings import Settings
+from retrieval.shape import Shape
 
 Overloaded = OverloadedError
 Unavailable = UnavailableError
@@ -68,6 +69,7 @@ __all__ = [
     "SchemaError",
     "SearchResult",
     "Settings",
+    "Shape",
     "TokenVerifier",
     "TransientError",
     "Unavailable",

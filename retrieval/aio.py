@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from retrieval import staged
 from retrieval.breaker import Attempt
 from retrieval.connections import (
     BECOME_READER,
@@ -32,8 +33,9 @@ from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
 from retrieval.principal import Principal
 from retrieval.result import Filters, SearchResult
-from retrieval.search import Search, Space
+from retrieval.search import Search, Space, Statement
 from retrieval.settings import Settings
+from retrieval.shape import Shape
 
 
 class AsyncRetriever(Core):
@@ -80,9 +82,10 @@ class AsyncRetriever(Core):
         release: int | None = None,
         versions: Mapping[str, str] | None = None,
         correlation: Mapping[str, str] | None = None,
+        shape: Shape | None = None,
     ) -> SearchResult:
         """The best passages this principal may see; arguments and errors as for `Retriever.search`."""
-        search = self.begin(query, principal, k, filters, release, versions, correlation)
+        search = self.begin(query, principal, k, filters, release, versions, correlation, shape)
         if self._pool.closed:
             raise UnavailableError(CLOSED)
         async with self._turn(search.deadline):
@@ -207,10 +210,22 @@ class AsyncRetriever(Core):
             search.score(release_read, answers)
             done, _ = await asyncio.wait([embedding], timeout=self.model_wait_s(search))
             vector = self.merge(search, space, embedding.result() if done else None)
+            final = await self._last_statement(search, connection, space, vector)
             async with connection.pipeline():
-                cursor = await connection.execute(*search.fusion(space, vector))
+                cursor = await connection.execute(*final)
                 await connection.commit()
             return search.result(await cursor.fetchall())
+
+    async def _last_statement(
+        self, search: Search, connection: AsyncConnection, space: Space, vector: object | None
+    ) -> Statement:
+        if not staged.wanted(search):
+            return search.fusion(space, vector)
+        rows = await (await connection.execute(*staged.shortlist(search, space, vector))).fetchall()
+        scores = None
+        if search.reranks:
+            scores = await asyncio.get_running_loop().run_in_executor(self._threads, self.rerank, search, rows)
+        return staged.selection(search, space, rows, scores)
 
     async def _enter(
         self, search: Search, connection: AsyncConnection, space: Space

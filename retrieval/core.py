@@ -40,14 +40,19 @@ from retrieval.limits import Deadline, Gate, RateLimit
 from retrieval.outbox import Outbox, sender
 from retrieval.principal import CLEARANCES, Principal
 from retrieval.recent import Recent
+from retrieval.rerank import Reranker
 from retrieval.result import Filters, SearchResult
 from retrieval.schema.migrate import READER
 from retrieval.search import Search, Space, check
 from retrieval.settings import Settings
+from retrieval.shape import Shape
 from retrieval.standby import Now, Standby, utc_now
 from retrieval.statements import ENTER
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from retrieval.embedding import Encoder
 
 SPACE = sql.SQL("select space, fingerprint, dimension, analyzer from knowledge.current_release()")
@@ -124,6 +129,7 @@ class Core:
         self._key = load_key(settings.keys_dir / "audit.key")
         self._encoder = encoder
         self._gap: float | None = None
+        self._reranker = Reranker(settings.reranker, clock=now) if settings.reranker else None
         self._guard = threading.Lock()
         self._gate = Gate(settings.concurrency or settings.pool_size, settings.queue_length)
         self._rate = RateLimit(settings.rate_per_minute, settings.rate_burst, now) if settings.rate_per_minute else None
@@ -182,6 +188,8 @@ class Core:
         """End the helpers without waiting for a model that hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._errands.shutdown(wait=False, cancel_futures=True)
+        if self._reranker is not None:
+            self._reranker.close()
 
     # ------------------------------------------------------------------- calls
 
@@ -194,6 +202,7 @@ class Core:
         release: int | None,
         versions: Mapping[str, str] | None,
         correlation: Mapping[str, str] | None,
+        shape: Shape | None = None,
     ) -> Search:
         """Check a call and make it a search.
 
@@ -201,7 +210,7 @@ class Core:
             InvalidRequestError: it cannot be answered.
             OverloadedError: this principal asks too often.
         """
-        check(query, principal, k, filters, release, self.settings)
+        check(query, principal, k, filters, release, shape, self.settings)
         assert principal is not None  # `check` refuses it
         notes = labels("versions", versions), labels("correlation", correlation)
         if self._rate is not None:
@@ -219,6 +228,8 @@ class Core:
             deadline=self.deadline(),
             versions=notes[0],
             correlation=notes[1],
+            shape=shape,
+            reranks=self._reranker is not None,
         )
 
     def anew(self, search: Search) -> None:
@@ -325,6 +336,23 @@ class Core:
         encoder = self.encoder()
         encoder.load()
         self._gap = similarity_gap(encoder)
+        if self._reranker is not None:
+            self._reranker.load()
+
+    def rerank(self, search: Search, rows: Sequence[Sequence[Any]]) -> NDArray[np.float64] | None:
+        """Scores of the cross-encoder for the first rows of a short list, within its budget; None where none came.
+
+        The search notes why none came. Waits, so not to be called on an event loop.
+        """
+        if self._reranker is None or not rows:
+            return None
+        texts = [row[-1] for row in rows[: max(self.settings.rerank_depth, search.k)]]
+        budget_s = min(self.settings.rerank_budget_ms / 1000, search.deadline.left())
+        scores, problem = self._reranker.within(budget_s, search.query, texts)
+        if problem is not None:
+            search.degrade(problem)
+        search.lap("rerank")
+        return scores
 
     def begin_embedding(self, query: str) -> Future[Embedded]:
         """The query's vector, soon: at once for one of the last questions, else from another thread."""

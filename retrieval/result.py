@@ -15,6 +15,8 @@ REASONS = {
     "model_failed": "the embedding model failed at this question: words alone were compared",
     "model_slow": "the embedding model took too long: words alone were compared",
     "standby": "the database does not answer: words alone were compared, in a snapshot of earlier",
+    "rerank_failed": "the reranking model failed: the fused order stands",
+    "rerank_slow": "the reranking model took longer than its budget: the fused order stands",
 }
 """Why a result can be degraded."""
 
@@ -141,6 +143,9 @@ class Hit:
         flags: kinds of instructions to a model that the screener found in the passage or hidden in its document,
             such as `override`; whoever builds a prompt from it should leave it out or take care.
         expires_at: when the passage stops being served; None: never.
+        rerank_score: what the cross-encoder says, on its own scale; None where none is configured or it was too slow.
+        parts: ids of the passages that the text is joined from; empty where it is one. The citation leads to where
+            the first of them begins.
     """
 
     text: str
@@ -158,6 +163,8 @@ class Hit:
     valid_from: dt.datetime
     expires_at: dt.datetime | None
     flags: tuple[str, ...] = ()
+    rerank_score: float | None = None
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
+from retrieval import staged
 from retrieval.breaker import Attempt
 from retrieval.connections import (
     BECOME_READER,
@@ -32,8 +33,9 @@ from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
 from retrieval.principal import Principal
 from retrieval.result import Filters, SearchResult
-from retrieval.search import Search, Space
+from retrieval.search import Search, Space, Statement
 from retrieval.settings import Settings
+from retrieval.shape import Shape
 
 
 class Retriever(Core):
@@ -96,6 +98,7 @@ class Retriever(Core):
         release: int | None = None,
         versions: Mapping[str, str] | None = None,
         correlation: Mapping[str, str] | None = None,
+        shape: Shape | None = None,
     ) -> SearchResult:
         """The best passages this principal may see.
 
@@ -108,6 +111,7 @@ class Retriever(Core):
             versions: what the caller is made of, for the audit row, e.g. `{"prompt": "12", "model": "…"}`. Short
                 texts, stored as they are.
             correlation: the caller's own ids, likewise, e.g. `{"conversation": "…"}`.
+            shape: fewer hits of one document, neighbouring passages joined, repetitions left out.
 
         Raises:
             InvalidRequestError: query, principal, k, filters, versions or correlation are wrong.
@@ -117,7 +121,7 @@ class Retriever(Core):
             OverloadedError: more is asked at once, or by this principal, than the settings allow.
             UnavailableError: the database does not answer in time.
         """
-        search = self.begin(query, principal, k, filters, release, versions, correlation)
+        search = self.begin(query, principal, k, filters, release, versions, correlation, shape)
         if self._pool.closed:
             raise UnavailableError(CLOSED)
         with self._turn(search.deadline):
@@ -260,10 +264,18 @@ class Retriever(Core):
             except TimeoutError:
                 embedded = None
             vector = self.merge(search, space, embedded)
+            final = self._last_statement(search, connection, space, vector)
             with connection.pipeline():
-                cursor = connection.execute(*search.fusion(space, vector))
+                cursor = connection.execute(*final)
                 connection.commit()
             return search.result(cursor.fetchall())
+
+    def _last_statement(self, search: Search, connection: Connection, space: Space, vector: object | None) -> Statement:
+        """The one that returns the hits; where they are chosen from a short list, that is read first."""
+        if not staged.wanted(search):
+            return search.fusion(space, vector)
+        rows = connection.execute(*staged.shortlist(search, space, vector)).fetchall()
+        return staged.selection(search, space, rows, self.rerank(search, rows))
 
     def _enter(
         self, search: Search, connection: Connection, space: Space

@@ -21,6 +21,7 @@ from retrieval.limits import Deadline
 from retrieval.principal import CLEARANCES, Principal, well_formed
 from retrieval.result import Citation, Filters, Hit, SearchResult
 from retrieval.settings import Settings
+from retrieval.shape import Shape
 
 RELEASE_MAX = 2_147_483_647
 """Largest number of a release: Postgres' integer."""
@@ -51,6 +52,7 @@ class Search:
         deadline: by when the answer must be there.
         reasons: why the answer is poorer than it could be; empty where it is not.
         gap: unit of the vector leg (`fusion.similarity_gap`).
+        shape: how hits are put together, where anything is asked for; reranks: whether a cross-encoder looks at them.
     """
 
     query: str
@@ -69,6 +71,8 @@ class Search:
     reasons: list[str] = field(default_factory=list)
     partition: int | None = None
     gap: float = fusion.GAP
+    shape: Shape | None = None
+    reranks: bool = False
 
     def __post_init__(self) -> None:
         self._began = self._last = self.clock()
@@ -91,6 +95,8 @@ class Search:
     def audited(self) -> dict[str, object]:
         """Parameters of the audit row that are known before the hits are."""
         filters = {name: value for name, value in self.filters.parameters().items() if value is not None}
+        if self.shape is not None:
+            filters["shape"] = self.shape.parameters()
         return {
             "request_id": self.request_id,
             "principal": self.pseudonym,
@@ -126,7 +132,7 @@ class Search:
 
     def score(self, release: int, answers: Sequence[Sequence[Sequence[Any]]]) -> None:
         """Run the lexical leg over the answers to `reads`."""
-        self._lap("lexical")
+        self.lap("lexical")
         self._release_read = release
         postings, statistics, masked, *eligible = answers
         masked_chunks = _numbers(masked[0][0])
@@ -141,7 +147,7 @@ class Search:
             eligible=self._eligible,
             limit=self.candidates,
         )
-        self._lap("score")
+        self.lap("score")
 
     # --------------------------------------------------------------- second trip
 
@@ -150,13 +156,13 @@ class Search:
         """Passages each leg puts forward: never fewer than are asked for."""
         return max(statements.CANDIDATES, self.k)
 
-    def fusion(self, space: Space, vector: object | None) -> Statement:
-        """The second round trip; without a vector the lexical leg stands alone."""
+    def ranking(self, vector: object | None) -> tuple[str, dict[str, object]]:
+        """Variant of the vector leg, and the parameters of both legs and their fusion."""
         variant = "none"
         if vector is not None:
             eligible = None if self._eligible is None else len(self._eligible)
             variant = statements.vector_variant(self.visible, eligible)
-        return statements.second_trip(space.id, self.partition, variant, self.candidates), {
+        return variant, {
             "chunks": self.lexical.chunks.tolist(),
             "scores": self.lexical.scores.tolist(),
             "vector": vector,
@@ -164,12 +170,17 @@ class Search:
             "weight": 1.0 if vector is None else fusion.LEXICAL_WEIGHT,
             "bound": self.lexical.bound or 1.0,
             "span": fusion.UNITS * self.gap,
-            "model": space.fingerprint,
-        } | self.audited()
+        }
+
+    def fusion(self, space: Space, vector: object | None) -> Statement:
+        """The second round trip; without a vector the lexical leg stands alone."""
+        variant, parameters = self.ranking(vector)
+        statement = statements.second_trip(space.id, self.partition, variant, self.candidates)
+        return statement, parameters | {"model": space.fingerprint} | self.audited()
 
     def result(self, rows: Sequence[Sequence[Any]]) -> SearchResult:
         """The answer from the rows of the second round trip."""
-        self._lap("fuse")
+        self.lap("fuse")
         self.timings["total"] = (self.clock() - self._began) * 1000
         return SearchResult(
             hits=tuple(_hit(row) for row in rows),
@@ -187,13 +198,22 @@ class Search:
             self.degrade(problem)
         self._last = self.clock()
 
-    def _lap(self, step: str) -> None:
+    def lap(self, step: str) -> None:
+        """Note the milliseconds since the step before."""
         now = self.clock()
         self.timings[step] = (now - self._last) * 1000
         self._last = now
 
 
-def check(query: object, principal: object, k: object, filters: object, release: object, settings: Settings) -> None:
+def check(
+    query: object,
+    principal: object,
+    k: object,
+    filters: object,
+    release: object,
+    shape: object,
+    settings: Settings,
+) -> None:
     """Refuse a call that cannot be answered, before anything is asked of the database.
 
     Raises:
@@ -215,6 +235,8 @@ def check(query: object, principal: object, k: object, filters: object, release:
         raise InvalidQueryError(f"k must be a whole number from 1 to {settings.k_max} (KNOWLEDGE_K_MAX)")
     if filters is not None and not isinstance(filters, Filters):
         raise InvalidQueryError("filters must be a Filters object")
+    if shape is not None and not isinstance(shape, Shape):
+        raise InvalidQueryError("shape must be a Shape object")
     if release is not None and (not _whole(release) or not 0 <= release <= RELEASE_MAX):
         raise InvalidQueryError("release must be the number of a release, or None for the active one")
 
@@ -231,8 +253,9 @@ def _hit(row: Sequence[Any]) -> Hit:
     (
         text, score, lexical_rank, vector_rank, similarity,
         title, path, heading, page, speaker, start_s, end_s, url, published, version,
-        chunk_id, document_id, source, language, tags, valid_from, expires_at, flags,
+        chunk_id, document_id, source, language, tags, valid_from, expires_at, flags, *staged,
     ) = row  # fmt: skip
+    rerank_score, parts = staged or (None, ())
     return Hit(
         text=text,
         score=score,
@@ -249,4 +272,6 @@ def _hit(row: Sequence[Any]) -> Hit:
         valid_from=valid_from,
         expires_at=expires_at,
         flags=tuple(flags),
+        rerank_score=rerank_score,
+        parts=tuple(parts) if len(parts) > 1 else (),
     )

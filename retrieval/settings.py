@@ -41,6 +41,13 @@ class Settings(BaseSettings):
     model: str | None = Field(
         None, description="sentence-transformers model, a hub name or a directory; unset: the packaged one."
     )
+    reranker: str | None = Field(
+        None, description="CrossEncoder that orders the best passages anew, a hub name or a directory; unset: none."
+    )
+    rerank_budget_ms: int = Field(
+        300, ge=1, le=60_000, description="Milliseconds it may take; then the fused order stands."
+    )
+    rerank_depth: int = Field(20, ge=1, le=200, description="Passages it looks at.")
     pool_size: int = Field(8, ge=1, le=500, description="Most connections one retriever opens.")
     connect_timeout_s: int = Field(5, ge=2, le=120, description="Seconds to wait for the database to answer.")
     statement_timeout_ms: int = Field(5000, ge=50, description="Milliseconds one statement may take.")

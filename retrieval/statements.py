@@ -64,7 +64,7 @@ _VECTOR = {
 }
 
 # A passage of the lexical leg gets its true similarity too, so that the legs are weighed on what both know of it.
-_FUSE = """
+_RANKED = """
 with lexical as materialized (
     select u.chunk, u.score, row_number() over (order by u.place) as place, x.distance
     from unnest(%(chunks)s::int[], %(scores)s::float8[]) with ordinality u(chunk, score, place)
@@ -85,7 +85,10 @@ fused as (
     from candidate c cross join bounds b
     order by score desc, chunk
     limit %(k)s
-),
+)
+"""
+
+_FUSE = """{ranked},
 hit as (
     select f.score, f.lexical_rank, f.vector_rank, 1 - f.distance as similarity, p.*, d.*
     from fused f
@@ -103,6 +106,58 @@ select text, score, lexical_rank, vector_rank, similarity,
 from hit order by score desc, chunk
 """
 
+# Where the order is not settled by the scores alone, the candidates come first and their hits in a trip of their own.
+_SHORTLIST = """{ranked}
+select f.chunk, f.score, f.lexical_rank, f.vector_rank, f.distance, p.document, p.ordinal, p.text
+from fused f
+cross join lateral (
+    select document, ordinal, text from {s}.chunk{p} where chunk = f.chunk offset 0) p
+order by f.score desc, f.chunk
+"""
+
+# A hit is the range of a document's passages that the reader may see. Its citation leads to where the range begins.
+_SELECTED = """
+with chosen as (
+    select * from unnest(%(chunks)s::int[], %(scores)s::float8[], %(lexical_ranks)s::int[], %(vector_ranks)s::int[],
+                         %(distances)s::float8[], %(reranked)s::float8[], %(firsts)s::int[], %(lasts)s::int[])
+    with ordinality u(chunk, score, lexical_rank, vector_rank, distance, rerank_score, first, last, place)
+),
+hit as (
+    select u.place, u.chunk, u.score, u.lexical_rank, u.vector_rank, 1 - u.distance as similarity, u.rerank_score,
+           p.chunk_id, w.*, d.*
+    from chosen u
+    cross join lateral (
+        select document, chunk_id, ordinal from {s}.chunk{p} where chunk = u.chunk offset 0) p
+    cross join lateral (
+        select string_agg(n.text, E'\\n\\n' order by n.ordinal) as text,
+               array_agg(n.chunk_id order by n.ordinal) as parts,
+               (array_agg(n.heading order by n.ordinal))[1] as heading,
+               (array_agg(n.page order by n.ordinal))[1] as page,
+               case when count(distinct n.speaker) = 1 and count(n.speaker) = count(*) then min(n.speaker) end
+                   as speaker,
+               (array_agg(n.start_s order by n.ordinal))[1] as start_s,
+               (array_agg(n.end_s order by n.ordinal desc))[1] as end_s,
+               max(n.valid_from) as valid_from, min(n.expires_at) as expires_at,
+               (select coalesce(array_agg(distinct f), '{{}}') from {s}.chunk{p} m cross join unnest(m.flags) f
+                where m.document = p.document
+                  and m.ordinal between least(u.first, p.ordinal) and greatest(u.last, p.ordinal)) as flags
+        from {s}.chunk{p} n
+        where n.document = p.document
+          and n.ordinal between least(u.first, p.ordinal) and greatest(u.last, p.ordinal)) w
+    cross join lateral (
+        select document_id, version, source, path, title, language, tags, published, url
+        from {s}.document{p} where document = p.document offset 0) d
+),
+logged as ({logged_in_place})
+select text, score, lexical_rank, vector_rank, similarity,
+       title, path, heading, page, speaker, start_s, end_s, url, published, version,
+       chunk_id, document_id, source, language, tags, valid_from, expires_at, flags, rerank_score, parts
+from hit order by place
+"""
+
+
+_LOGGED = {"logged": audit.LOGGED, "logged_in_place": audit.LOGGED.replace("score desc, chunk", "place")}
+
 
 @functools.lru_cache(maxsize=4096)
 def _compose(template: str, space: int, partition: int | None, variant: str = "none", n: int = CANDIDATES) -> sql.SQL:
@@ -110,7 +165,8 @@ def _compose(template: str, space: int, partition: int | None, variant: str = "n
     vector = _VECTOR[variant].format(n=n, **tables)
     distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
     score = fusion.SCORE.format(lexical="lexical", distance="c.distance", best="b.best")
-    return sql.SQL(template.format(vector=vector, distance=distance, score=score, logged=audit.LOGGED, **tables))
+    ranked = _RANKED.format(vector=vector, distance=distance, score=score, **tables)
+    return sql.SQL(template.format(ranked=ranked, **_LOGGED, **tables))
 
 
 def first_trip(space: int, partition: int | None, *, filtered: bool) -> list[sql.SQL]:
@@ -127,6 +183,16 @@ def first_trip(space: int, partition: int | None, *, filtered: bool) -> list[sql
 def second_trip(space: int, partition: int | None, variant: str, candidates: int) -> sql.SQL:
     """Vector leg, fusion, texts and audit row; `variant` is a key of the vector leg."""
     return _compose(_FUSE, space, partition, variant, candidates)
+
+
+def shortlist(space: int, partition: int | None, variant: str, candidates: int) -> sql.SQL:
+    """Vector leg and fusion; the best candidates with their texts, and no audit row yet."""
+    return _compose(_SHORTLIST, space, partition, variant, candidates)
+
+
+def selected(space: int, partition: int | None) -> sql.SQL:
+    """Texts, citations and audit row of hits that were chosen from a short list."""
+    return _compose(_SELECTED, space, partition)
 
 
 def vector_variant(visible: int, eligible: int | None) -> str:

@@ -18,20 +18,25 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SINGLE_BYTE = ("cp1252", "mac_roman", "cp850", "cp437")
-"""Encodings that German and English files were written in before UTF-8, most common first."""
+_SINGLE_BYTE = ("cp1252", "iso8859-15", "mac_roman", "cp850", "cp437")
+"""Encodings that German and English files were written in before UTF-8, most common first; Latin-1 is read as
+cp1252, which has the same letters."""
 
 _SAMPLE_BYTES = 4096
 _MOST_WRONG = 0.02
 _MOST_WRONG_DECLARED = 0.3
 _CLEAR_LEAD = 1.5
+_FEW_WRONG, _LARGE_LEAD = 0.1, 8.0
+"""With so much better a fit than any other reading, a foreign name here and there speaks for none of them."""
 
 _COMMON_LETTERS = frozenset("äöüßÄÖÜ")
-_KNOWN_LETTERS = frozenset("éèêëàâáãçñîïíìôóòõûúùåøæœÉÈÊÀÂÁÇÑÎÓÔÚÅØÆŒ")
+_KNOWN_LETTERS = frozenset("éèêëàâáãçñîïíìôóòõûúùåøæœšžýÉÈÊÀÂÁÇÑÎÓÔÚÅØÆŒŠŽ")
 _OPENING = frozenset("„“‚‘«»¿¡")
 _CLOSING = frozenset("“”‘’«»")
 _SIGNS = frozenset("€£§°½¼¾×±µ‰©·•–\xa0")
 _APOSTROPHES = frozenset("’‘´")
+_ELIDED = re.compile(r"(?:s|t|d|m|n|re|ve|ll|er|em|tis|twas)\b", re.IGNORECASE)
+"""What follows an apostrophe within a word: it's, don't, geht's, we're."""
 _BEGIN_WORDS = frozenset("äöüéèêàáíóúåøæœ")
 _END_WORDS = frozenset("ßéèêàáíóúåø")
 
@@ -192,27 +197,33 @@ def _single_byte_encoding(content: bytes) -> str | None:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
-        weights = _weights(text)
-        if weights and weights.count(0.0) <= _MOST_WRONG * len(weights):
-            readings.append((encoding, text, weights))
-    if not readings:
+        readings.append((encoding, text, _weights(text)))
+    fitting = [reading for reading in readings if reading[2].count(0.0) <= _MOST_WRONG * len(reading[2])]
+    lead = _CLEAR_LEAD
+    if not fitting:
+        fitting, lead = readings, _LARGE_LEAD
+    best = max(fitting, key=lambda reading: sum(reading[2]), default=None)
+    if best is None or not best[2] or best[2].count(0.0) > _FEW_WRONG * len(best[2]):
         return None
-    best = max(readings, key=lambda reading: sum(reading[2]))
-    if all(_clearly_better(best, rival, content) for rival in readings if rival is not best):
+    if all(_clearly_better(best, rival, content, lead) for rival in fitting if rival is not best):
         return best[0]
     return None
 
 
+_ALIKE = {"cp1252", "iso8859-15"}
 _Reading = tuple[str, str, list[float]]
 
 
-def _clearly_better(best: _Reading, rival: _Reading, content: bytes) -> bool:
+def _clearly_better(best: _Reading, rival: _Reading, content: bytes, lead: float) -> bool:
     """Whether the characters in which two readings differ speak clearly for the first."""
     places = [at for at, byte in enumerate(content) if byte > 0x7F]
     differ = [n for n, at in enumerate(places) if best[1][at] != rival[1][at]]
     won = sum(best[2][n] for n in differ)
     lost = sum(rival[2][n] for n in differ)
-    return not differ or (won > 0 and won >= _CLEAR_LEAD * lost)
+    if {best[0], rival[0]} == _ALIKE:
+        # the one is as good a guess as the other but for a few signs
+        return won >= lost
+    return not differ or (won > 0 and won >= lead * lost)
 
 
 _NO_TEXT = re.compile("[\x80-\x9f\ue000-\uf8ff\ufffd]")
@@ -227,15 +238,17 @@ def _weights(text: str) -> list[float]:
 
 
 def _weight_at(text: str, at: int) -> float:
-    return _weight(text[at], text[at - 1] if at else " ", text[at + 1] if at + 1 < len(text) else " ")
+    before, after = text[at - 1] if at else " ", text[at + 1] if at + 1 < len(text) else " "
+    if text[at] in _APOSTROPHES and before.isalnum() and after.isalpha():
+        short = at < 2 or not text[at - 2].isalpha()
+        return 2.0 if short or _ELIDED.match(text, at + 1) else 0.5
+    return _weight(text[at], before, after)
 
 
 def _weight(character: str, before: str, after: str) -> float:
     """How well a character fits between its neighbours: umlauts 3, other letters and signs up to 1, misfits 0."""
     if character in _COMMON_LETTERS or character in _KNOWN_LETTERS:
         return _weight_of_letter(character, before, after)
-    if character in _APOSTROPHES and before.isalnum() and after.isalpha():
-        return 2.0
     if character in "—…":
         return 1.5
     opens = character in _OPENING and not before.isalnum() and not after.isspace()
@@ -258,7 +271,7 @@ def _weight_of_letter(character: str, before: str, after: str) -> float:
 def _fits_word(character: str, before: str, after: str) -> bool:
     if character in "àáÀ" and before.isspace() and after.isspace():
         return True
-    if not _is_plain_letter(before) and not _is_plain_letter(after):
+    if not _is_plain_letter(before) and not _is_plain_letter(after) and not (character == "ß" and before in "äöü"):
         return False
     if character == "ß":
         return before in "aeiouäöüyAEIOUÄÖÜ" and not after.isupper()
@@ -298,7 +311,32 @@ _DOUBLE_ENCODED = re.compile(
 )
 
 
+_ANY_DOUBLE_ENCODED = re.compile(
+    "|".join(
+        _shown(low, high) + _shown(0x80, 0xC0) * following
+        for low, high, following in ((0xC2, 0xE0, 1), (0xE0, 0xF0, 2), (0xF0, 0xF5, 3))
+    )
+)
+_C1 = re.compile("[\x80-\x9f]")
+
+
 def _undo_double_encoding(text: str) -> str:
-    if "Ã" not in text and "Â" not in text and "â" not in text:
+    """The text with what was encoded twice decoded once more.
+
+    Once there is a sign of it that nothing else looks like, or a control character that only Latin-1 puts there,
+    everything that can have been encoded twice was.
+    """
+    if text.isascii():
         return text
-    return _DOUBLE_ENCODED.sub(lambda match: bytes(_BYTE_OF[c] for c in match[0]).decode("utf-8"), text)
+    if any(sign in text for sign in "ÃÂâ") and _DOUBLE_ENCODED.search(text):
+        return _ANY_DOUBLE_ENCODED.sub(_decoded_once_more, text)
+    if _C1.search(text):
+        return _ANY_DOUBLE_ENCODED.sub(lambda m: _decoded_once_more(m) if _C1.search(m[0]) else m[0], text)
+    return text
+
+
+def _decoded_once_more(match: re.Match[str]) -> str:
+    try:
+        return bytes(_BYTE_OF[character] for character in match[0]).decode("utf-8")
+    except UnicodeDecodeError:
+        return match[0]

@@ -46,6 +46,30 @@ def test_text_that_was_encoded_twice_is_mended_and_noted() -> None:
     assert decoded.notes
 
 
+@pytest.mark.parametrize("view", ["latin-1", "cp1252"])
+@pytest.mark.parametrize("text", ["Größe 🎉 ≥ 18, Michał", "└── Größe", "Übermaß 二手"])
+def test_everything_that_was_encoded_twice_is_mended(view: str, text: str) -> None:
+    shown = "".join(
+        bytes([byte]).decode(view, "ignore") or chr(byte)  # cp1252 has no character for five bytes
+        for byte in text.encode()
+    )
+    assert decode(shown.encode()).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Das kostet 2500 € für die Größe.", "iso8859-15"),
+        ("Es ist gemäß der Satzung süß.", "cp1252"),
+        ("- Adolfo Ochagavía, Müller und Groß", "mac_roman"),
+        ("He’s here, O’Brien too, and l’art pour l’art; they’re fine.", "cp1252"),
+        (f"{PLAIN_GERMAN * 2} Vielen Dank nach Košice.", "cp1252"),
+    ],
+)
+def test_signs_and_foreign_names_among_umlauts(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding)).text == text
+
+
 def test_windows_1252_within_utf8_is_mended_and_noted() -> None:
     decoded = decode("Grüße aus ".encode() + "Köln".encode("cp1252") + " und München".encode())
     assert decoded.text == "Grüße aus Köln und München"

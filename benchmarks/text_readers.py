@@ -119,7 +119,7 @@ def _share(part: Counter[str], whole: Counter[str]) -> float:
 
 
 def _extractors() -> dict[str, Callable[[str], str]]:
-    import justext
+    import justext  # type: ignore[import-untyped]
     import trafilatura
 
     def alone(html: str) -> str:

@@ -197,4 +197,7 @@ class DocumentBuilder:
     def build(self, reader: str, *, notes: tuple[str, ...] = (), hidden: tuple[Hidden, ...] = ()) -> Document:
         """The document so far, without metadata."""
         text = BLOCK_SEPARATOR.join(self._parts)
+        if hidden:
+            kinds = ", ".join(dict.fromkeys(entry.kind for entry in hidden))
+            notes = (*notes, f"text that people do not see was left out ({kinds})")
         return Document(text=text, blocks=tuple(self._blocks), reader=reader, notes=notes, hidden=hidden)

@@ -54,7 +54,7 @@ def test_a_page_keeps_its_content_and_metadata() -> None:
     assert (document.title, document.authors, document.tags) == ("Wärme im Hof", ("Aylin Demir",), ("Wärme", "Hof"))
     assert (document.language, document.published, document.url) == ("de", "2026-03-01", "https://example.org/hof")
     assert [(hidden.kind, hidden.text) for hidden in document.hidden] == [("display_none", "Unsichtbar.")]
-    assert document.notes == ()
+    assert document.notes == ("text that people do not see was left out (display_none)",)
 
 
 @pytest.mark.parametrize(

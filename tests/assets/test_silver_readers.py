@@ -106,7 +106,7 @@ def test_markdown_keeps_its_structure() -> None:
     assert (document.title, document.authors, document.tags) == ("Wärme im Altbau", ("Aylin Demir",), ("Altbau",))
     assert document.published == "2024-03-01"
     assert document.reader == "markdown/2"
-    assert document.notes == ()
+    assert document.notes == ("text that people do not see was left out (comment)",)
 
 
 def test_the_day_in_front_matter_wins_over_the_one_in_the_name() -> None:

@@ -243,7 +243,10 @@ def test_markdown_with_speakers_in_bold() -> None:
     assert [start for _, start, _, _ in spoken if start in (10.0, 60.0, 120.0)] == [10.0, 60.0, 120.0]
     assert all(60.0 < (start or 0) < (end or 0) <= 120.0 for _, start, end, _ in spoken[2:3])
     assert (document.title, document.published) == ("Folge 1", "2026-03-01")
-    assert document.notes == ("times between those that the text names are estimated",)
+    assert document.notes == (
+        "times between those that the text names are estimated",
+        "text that people do not see was left out (comment)",
+    )
     assert [(hidden.kind, hidden.text) for hidden in document.hidden] == [("comment", "geheim")]
 
 

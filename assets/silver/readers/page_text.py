@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from assets.silver.document import BlockKind
 from assets.silver.normalise import one_line
@@ -43,16 +43,19 @@ _SAME_CODE = 2.5
 """Heights of the letters within which a line of code follows another."""
 _ADDRESS_GOES_ON = re.compile(r"(?:://|\bwww\.)\S*[./_=&?#-]$")
 _SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2})+\.?\s+\S")
-_SENTENCE_END = re.compile(r"[.!?:;…][\"'»“”’)\]]*$")
+_ENDS_SENTENCES = (".", "!", "?", ":", ";", "…")
+_CLOSING = "\"'»“”’)]"
 _BROKEN_WORD = re.compile(r"(?<=[^\W\d_]) ?[-\xad]$")
 _SUSPENDING = frozenset("und oder bzw beziehungsweise sowie bis and or to".split())
 """Words before which the hyphen at a line's end belongs to the word: `Vor- und Nachteile`."""
 _AFTER_A_DASH = _SUSPENDING | frozenset("aber wie wir ich weil dass also but that which because".split())
 """Words before which a hyphen with a blank in front of it is meant as a dash."""
+_LEADING_NUMBER = re.compile(r"^\s*(?:\d+(?:\.\d+)*|[A-Z]|[IVXLC]+)[.)]?\s+")
+_NO_LETTERS = re.compile(r"[\W_]+")
 _FIRST_WORD = re.compile(r"\w*")
 _LEADERS = re.compile(r" ?(?:\. ?){4,}|…{2,}|_{8,}")
 """Dots that lead from an entry of a table of contents to its page, and lines to write on."""
-_ENTRY = re.compile(r"(?:(?:\. ?){4,}|…{2,})\s*\S{1,8}$")
+_ENTRY = re.compile(r"(?:\. ?){4,}\s*\S{1,8}$")
 _ROMAN = re.compile(r"\b[ivxl]{1,7}\b")
 _ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50}
 
@@ -81,8 +84,8 @@ def paragraphs_of(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, s
     layouts = [laid_out(page) for page in _without_running_titles(pages)]
     lines = [line for layout in layouts for line in layout.lines]
     _unmark_typewriting(lines)
-    headings = _Headings(outline, _levels_by_size(lines), {})
-    headings.bold.update(_bold_headings(lines, layouts, headings))
+    by_size = _levels_by_size(lines)
+    headings = _Headings(outline, by_size, _bold_headings(lines, layouts, by_size))
     groups = _groups(lines, {layout.page: layout for layout in layouts}, headings)
     paragraphs = [_paragraph(group, headings.level(group[0])) for group in groups]
     return list(_with_lists_joined(paragraphs))
@@ -90,8 +93,7 @@ def paragraphs_of(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, s
 
 def heading_key(title: str) -> str:
     """What two spellings of a heading have in common: letters and digits without the leading number."""
-    unnumbered = re.sub(r"^\s*(?:\d+(?:\.\d+)*|[A-Z]|[IVXLC]+)[.)]?\s+", "", title)
-    return "".join(character for character in unnumbered.casefold() if character.isalnum())
+    return _NO_LETTERS.sub("", _LEADING_NUMBER.sub("", title).casefold())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +102,24 @@ class _Headings:
 
     outline: Mapping[tuple[int, str], int]
     by_size: Mapping[float, int]
-    bold: dict[int, int]
+    bold: Mapping[int, int]
+    _known: dict[int, int | None] = field(default_factory=dict)
 
     def level(self, line: Line) -> int | None:
         """Level of a line that is a heading."""
-        if len(line.text) > _LONGEST_HEADING or line.row or line.fixed:
+        key = id(line)
+        if key not in self._known:
+            self._known[key] = self._level(line)
+        return self._known[key]
+
+    def _level(self, line: Line) -> int | None:
+        text = line.text
+        if len(text) > _LONGEST_HEADING or line.row or line.fixed:
             return None
         level = self.by_size.get(line.size) or self.bold.get(id(line))
         if self.outline:
-            level = self.outline.get((line.page, heading_key(line.text)), level)
-        return level if level is not None and any(map(str.isalpha, line.text)) else None
+            level = self.outline.get((line.page, heading_key(text)), level)
+        return level if level is not None and any(map(str.isalpha, text)) else None
 
 
 def _unmark_typewriting(lines: Sequence[Line]) -> None:
@@ -134,13 +144,13 @@ def _levels_by_size(lines: Iterable[Line]) -> dict[float, int]:
     return {size: min(level, 6) for level, size in enumerate(larger, start=1)}
 
 
-def _bold_headings(lines: Sequence[Line], layouts: Sequence[Layout], headings: _Headings) -> dict[int, int]:
+def _bold_headings(lines: Sequence[Line], layouts: Sequence[Layout], by_size: Mapping[float, int]) -> dict[int, int]:
     """Bold lines that stand alone over text that is not bold, by the identity of the line."""
     bold = sum(len(line.text) for line in lines if line.bold)
     if not bold or bold > _MOST_BOLD * sum(len(line.text) for line in lines):
         return {}
     by_page = {layout.page: layout for layout in layouts}
-    level = min(max(headings.by_size.values(), default=0) + 1, 6)
+    level = min(max(by_size.values(), default=0) + 1, 6)
     found: dict[int, int] = {}
     for before, line, after in zip([None, *lines[:-1]], lines, [*lines[1:], None], strict=True):
         if not line.bold or line.row or after is None or after.bold or after.row or after.size > line.size:
@@ -271,15 +281,15 @@ def _continues(
     if level is not None or headings.level(following) is not None:
         return _one_heading(line, following, level, layouts, headings)
     text, begins = line.text.rstrip(), following.text.lstrip()
-    if _ENTRY.search(text) or (text[-1].isdigit() and _SECTION.match(begins)):
+    if ("." in text[-12:-1] and _ENTRY.search(text[-60:])) or (text[-1].isdigit() and _SECTION.match(begins)):
         return False
     if _BULLET_ALONE.fullmatch(text.lstrip()):
         return True
     if _BULLET.match(begins) or _NUMBERED.match(begins):
         return False
-    if _BROKEN_WORD.search(text):
+    if text[-1] in "-\xad" and _BROKEN_WORD.search(text):
         return True
-    ends = _SENTENCE_END.search(text) is not None
+    ends = text.rstrip(_CLOSING).endswith(_ENDS_SENTENCES)
     if following.page != line.page:
         return begins[0].islower() and not ends
     if line.placed and following.placed:

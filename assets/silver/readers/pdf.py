@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 READER = "pdf/2"
 
-_FEW_LETTERS = 30
-"""Letters in a whole file below which the other library is asked, too: fonts that one of them does not understand."""
-_MANY_TORN = 0.12
+_LOOKED_AT = 10
+"""Pages in which pypdf looks for text where PDFium has found none: scans are long."""
+_MANY_TORN = 0.15
 """Share of words of one letter beyond which blanks stand within words; German and English text has below 0.05."""
 _CLEARLY_LESS = 0.6
 _SAME_LETTERS = 0.9
@@ -78,15 +78,14 @@ def _read_pages(content: bytes, limits: Limits) -> PdfText:
         return pdf_fallback.read_pages(content, limits)
     if found.recognised:
         return found
-    few = found.letters < _FEW_LETTERS and not found.hidden
-    torn = found.torn
-    if not few and torn < _MANY_TORN:
+    readable, torn = found.readable or bool(found.hidden), found.torn
+    if readable and torn < _MANY_TORN:
         return found
     try:
-        other = pdf_fallback.read_pages(content, limits)
+        other = pdf_fallback.read_pages(content, limits, first=None if readable else _LOOKED_AT)
     except RefusedError:
         return found
-    if few:
+    if not readable:
         return other if other.letters > found.letters else found
     better = other.letters >= _SAME_LETTERS * found.letters and other.torn < _CLEARLY_LESS * torn
     return other if better and not found.hidden else found

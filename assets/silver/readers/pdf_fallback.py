@@ -27,8 +27,11 @@ _UNUSED_CODE = b"<FFFE>"
 _SPACE_ENTRY = b"1 beginbfchar\n" + _UNUSED_CODE + b" <0020>\nendbfchar\nendcmap"
 
 
-def read_pages(content: bytes, limits: Limits) -> PdfText:
+def read_pages(content: bytes, limits: Limits, *, first: int | None = None) -> PdfText:
     """The pages of a PDF, opened with the empty password where it is encrypted.
+
+    Args:
+        first: how many pages may be without text before the rest is taken to have none, too.
 
     Raises:
         RefusedError: `encrypted` when it needs a password, `malformed` when it is damaged, `too_many_pages`.
@@ -37,7 +40,7 @@ def read_pages(content: bytes, limits: Limits) -> PdfText:
         reader = _open(content)
         if len(reader.pages) > limits.pages:
             raise RefusedError("too_many_pages", f"{len(reader.pages)} pages")
-        pages, damaged = _pages(reader)
+        pages, damaged = _pages(reader, first)
     return PdfText(pages, damaged, outline=_outline(reader), properties=_properties(reader))
 
 
@@ -92,11 +95,14 @@ def _open(content: bytes) -> PdfReader:
     return reader
 
 
-def _pages(reader: PdfReader) -> tuple[list[list[Line]], list[int]]:
+def _pages(reader: PdfReader, first: int | None) -> tuple[list[list[Line]], list[int]]:
     """Lines of each page, and the numbers of the pages that are damaged."""
     pages: list[list[Line]] = []
     damaged: list[int] = []
     for number in range(1, len(reader.pages) + 1):
+        if first is not None and number > first and not any(line.text.strip() for page in pages for line in page):
+            pages += [[] for _ in range(number, len(reader.pages) + 1)]
+            break
         try:
             pages.append(_lines(reader.pages[number - 1], number))
         except _damage():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,13 @@ from assets.silver.readers.page_layout import Line
 
 MAX_OUTLINE_DEPTH = 6
 
+_LETTER = re.compile(r"[^\W_]")
+_ALONE = re.compile(r"(?<!\S)[^\W\d_](?!\S)")
+_SIGN = re.compile(r"[^\s._…-]")
+"""Whatever is printed, but for dots and lines that lead somewhere."""
 _FEW_WORDS = 50
+_SAMPLED, _SAMPLE = 20, 2_000
+"""Lines of a page and characters of a document that are looked at."""
 
 
 @dataclass(slots=True)
@@ -35,15 +42,17 @@ class PdfText:
     @property
     def letters(self) -> int:
         """Letters and digits on all pages."""
-        return sum(sum(map(str.isalnum, line.text)) for page in self.pages for line in page)
+        return sum(len(_LETTER.findall(line.text)) for page in self.pages for line in page)
+
+    @property
+    def readable(self) -> bool:
+        """Whether there is text, and most of it letters and digits."""
+        sample = "".join(line.text for page in self.pages for line in page[:_SAMPLED])[:_SAMPLE]
+        return 2 * len(_LETTER.findall(sample)) >= len(_SIGN.findall(sample)) > 0
 
     @property
     def torn(self) -> float:
         """Share of words that are a single letter; 0 for texts of a few words."""
-        words = alone = 0
-        for page in self.pages:
-            for line in page:
-                found = line.text.split()
-                words += len(found)
-                alone += sum(len(word) == 1 and word.isalpha() for word in found)
+        text = " ".join(line.text for page in self.pages for line in page)
+        words, alone = text.count(" ") + 1, len(_ALONE.findall(text))
         return alone / words if words > _FEW_WORDS else 0.0

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import pyarrow.compute as pc
@@ -21,6 +22,7 @@ from assets.index.segments import Connection
 from assets.ledger import READY, REFUSED, Ledger
 from assets.retention.due import refresh_on
 from assets.silver.contract import DOCUMENTS, QUARANTINE
+from assets.silver.sketch import near_duplicates
 from assets.stores import Stores
 from retrieval.schema.migrate import space_schema
 
@@ -71,6 +73,7 @@ class FileState:
         refresh_on: the day on which somebody should look whether it still holds; None: none is set.
         reason: code of a refusal, with its sentences and what exactly was found.
         duplicate_of: the first path at which the same bytes lie too.
+        near_duplicate_of: the first path whose text is nearly the same, where the bytes are not.
     """
 
     path: str
@@ -93,6 +96,7 @@ class FileState:
     detail: str | None = None
     sha256: str | None = None
     duplicate_of: str | None = None
+    near_duplicate_of: str | None = None
 
     def is_due(self, by: datetime) -> bool:
         """Whether it is served and should be looked at by then: for a refresh, or before it expires."""
@@ -121,7 +125,8 @@ def read_states(stores: Stores, *, settle_s: float = 0.0) -> tuple[FileState, ..
         CHUNKS, ["file_id", "event", "language"], where=pc.field("chunker") == stores.versions.chunker
     )
     refusals = stores.lake.read(QUARANTINE, ["document_id", "event", "reason", "sentence_de", "sentence_en", "detail"])
-    files = stores.lake.read(DOCUMENTS, ["document_id", "file_id"]).to_pylist()
+    files = stores.lake.read(DOCUMENTS, ["document_id", "file_id", "event", "part", "sketch"]).to_pylist()
+    sketches = {(row["file_id"], row["event"]): row["sketch"] for row in files if row["part"] is None and row["sketch"]}
     with stores.connect() as connection:
         released = _of_files(released_versions(connection, stores.clock()), files)
     return file_states(
@@ -131,6 +136,7 @@ def read_states(stores: Stores, *, settle_s: float = 0.0) -> tuple[FileState, ..
         _cuts(chunks.to_pylist()),
         released,
         now=stores.clock(),
+        sketches=sketches,
     )
 
 
@@ -142,6 +148,7 @@ def file_states(
     released: Mapping[str, int],
     *,
     now: datetime,
+    sketches: Mapping[Event, bytes] = MappingProxyType({}),
 ) -> tuple[FileState, ...]:
     """One state for each path that the inbox or bronze knows, sorted by path.
 
@@ -151,13 +158,15 @@ def file_states(
         quarantine: rows of `silver/quarantine`.
         cuts: what gold holds, by content event.
         released: version of each file in the active release.
+        sketches: signature of the text of a content event, where it is one document.
     """
     refusals = {(row["document_id"], row["event"]): row for row in quarantine}
     known = _Bronze(ledger, refusals, cuts, released, now).states()
     states = {state.path: state for state in known}
     for source, plan in plans.items():
         _overlay(states, source, plan)
-    return _with_duplicates([states[path] for path in sorted(states)])
+    marked = _with_duplicates([states[path] for path in sorted(states)])
+    return _with_near_duplicates(marked, ledger, sketches)
 
 
 def released_versions(connection: Connection, now: datetime) -> dict[str, int]:
@@ -312,6 +321,20 @@ def _with_duplicates(states: Sequence[FileState]) -> tuple[FileState, ...]:
             state = replace(state, duplicate_of=original if original != state.path else None)
         marked.append(state)
     return tuple(marked)
+
+
+def _with_near_duplicates(
+    states: Sequence[FileState], ledger: Ledger, sketches: Mapping[Event, bytes]
+) -> tuple[FileState, ...]:
+    """The same states, each pointing at the first file whose text is nearly the same."""
+    by_path = {}
+    for document_id, event, path in zip(ledger.newest.index, ledger.newest.event, ledger.newest.path, strict=True):
+        signature = sketches.get((document_id, int(event)))
+        if signature is not None:
+            by_path[path] = signature
+    alive = [s.path for s in states if s.duplicate_of is None and s.state != "removed" and s.pending is None]
+    near = near_duplicates(by_path, alive)
+    return tuple(replace(state, near_duplicate_of=near.get(state.path)) for state in states)
 
 
 def _cuts(rows: Iterable[Mapping[str, Any]]) -> dict[Event, Cut]:

@@ -87,6 +87,13 @@ DOCUMENTS = Contract(
             "SHA-256 over text, structure and language: passages cut from another state are cut anew.",
             filled=pc.scalar(""),
         ),
+        Column(
+            "sketch",
+            pa.binary(),
+            "MinHash signature of the text, to find near-duplicates; null for a text of a few words.",
+            nullable=True,
+            private=True,
+        ),
         Column("reader", pa.string(), "Reader and version, e.g. `markdown/1`."),
         Column("redactor", pa.string(), "Redactor version, e.g. `patterns/1`."),
         Column("screener", pa.string(), "Screener version, e.g. `rules/1`.", filled=pc.scalar("none")),

@@ -16,6 +16,7 @@ from assets.silver.pii.span import neutral
 from assets.silver.redact import REDACTOR, Redacted
 from assets.silver.refusal import RefusedError
 from assets.silver.screening import SCREENER
+from assets.silver.sketch import sketch
 
 _CARRIED = tuple(column.name for column in IDENTITY)
 
@@ -44,6 +45,7 @@ def document_row(bronze: Mapping[str, Any], redacted: Redacted) -> dict[str, Any
         "blocks": [asdict(block) for block in document.blocks],
         "pii": json.dumps(dict(redacted.counts), sort_keys=True),
         "notes": list(document.notes),
+        "sketch": sketch(neutral(document.text)),
         "reader": document.reader,
         "redactor": REDACTOR,
         "screener": SCREENER,

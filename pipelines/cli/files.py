@@ -57,6 +57,8 @@ def notes(file: FileState) -> str:
         said.append(f"{'expired' if file.state == 'expired' else 'expires'} {moment(file.expires_at)[:10]}")
     if file.duplicate_of:
         said.append(f"same bytes as {plain(file.duplicate_of)}")
+    if file.near_duplicate_of:
+        said.append(f"nearly the same text as {plain(file.near_duplicate_of)}")
     return ", ".join(said)
 
 

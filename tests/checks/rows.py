@@ -105,6 +105,7 @@ def _document(number: int) -> dict[str, Any]:
         "findings": [],
         "digest": sha(number),
         "screener": "rules/1",
+        "sketch": None,
         "reader": "markdown/1",
         "redactor": "patterns/1",
     }

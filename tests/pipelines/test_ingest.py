@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from pipelines.ingest import IngestReport, ingest
 from pipelines.instance import open_instance
 from pipelines.resources import build_stores
 from pipelines.settings import PipelineSettings
+from pipelines.status import read_states
 from retrieval import Principal, Retriever
 from retrieval.embedding import Encoder
 from retrieval.server import EmbeddedServer
@@ -277,3 +279,73 @@ def test_marks_and_policies_of_the_screener_reach_the_reader(settings: PipelineS
         assert titles == {"Organ"}
         before = retriever.search("harbour organ", principal=reader, k=20, release=1)
         assert {hit.citation.title for hit in before} == {"Organ"}
+
+
+ENTRY = "<item><title>{0}</title><guid>{0}</guid><description>{1}</description></item>"
+
+
+def feed(entries: dict[str, str]) -> str:
+    """An exported feed."""
+    items = "".join(ENTRY.format(title, " ".join([text] * 6)) for title, text in entries.items())
+    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>Feed</title>{items}</channel></rss>'
+
+
+@pytest.mark.slow
+def test_files_that_move_hold_several_documents_or_are_refused(settings: PipelineSettings) -> None:
+    inbox = settings.inbox
+    fill(settings, ["blog/organ.md", "document/scan.pdf"])
+    entries = {"Kupfer": PARAGRAPHS[1], "Brot": PARAGRAPHS[2]}
+    (inbox / "blog/feed.xml").write_text(feed(entries))
+    first = run(settings)
+    assert first.received["content"] == 3
+    note = inbox / "document/_rejected/scan.pdf.txt"
+    assert "Diese Datei wurde nicht übernommen." in note.read_text(encoding="utf-8")
+    asker = Principal(user="ada", tenant="acme")
+
+    # the same bytes at another time are no version; a note is no file of the inbox
+    stamp = (inbox / "blog/organ.md").stat().st_mtime + 100
+    os.utime(inbox / "blog/organ.md", (stamp, stamp))
+    assert run(settings, days=1).unchanged
+
+    with Retriever.connect(settings=settings) as retriever:
+        assert {"Kupfer", "Brot"} <= set(titles(retriever, "copper mines rye dough"))
+
+        # a moved and a copied file keep their embeddings; a fixed file loses its note
+        shutil.copy(inbox / "blog/organ.md", inbox / "document/copy.md")
+        (inbox / "blog/organ.md").rename(inbox / "blog/orgel-neu.md")
+        (inbox / "document/scan.pdf").write_text("Now it is text.\n")
+        moved = run(settings, days=2)
+        assert (moved.received["content"], moved.received["removed"]) == (3, 1)
+        assert moved.embedded == 1
+        assert not note.parent.exists()
+        states = {state.path: state for state in read_states(build_stores(settings))}
+        assert states["document/copy.md"].duplicate_of == "blog/orgel-neu.md"
+        assert {state.state for path, state in states.items() if path != "blog/organ.md"} == {"served"}
+
+        # an entry that leaves the feed leaves the release, the others keep their passages
+        kept = {hit.chunk_id for hit in retriever.search("copper strike", principal=asker, k=3) if "Copper" in hit.text}
+        (inbox / "blog/feed.xml").write_text(feed({"Kupfer": PARAGRAPHS[1]}))
+        shorter = run(settings, days=3)
+        assert shorter.embedded == 0
+        assert "Brot" not in titles(retriever, "rye dough bakery crumb")
+        now = {hit.chunk_id for hit in retriever.search("copper strike", principal=asker, k=3) if "Copper" in hit.text}
+        assert kept == now != set()
+        assert "Brot" in {h.citation.title for h in retriever.search("rye dough", principal=asker, k=9, release=1)}
+
+        # who may see the file changes afterwards: the entry that left is hidden in kept releases, too
+        policy = inbox / "blog/_policy.yaml"
+        policy.write_text(policy.read_text().replace("public", "confidential"))
+        run(settings, days=4)
+        assert "Brot" not in {h.citation.title for h in retriever.search("rye dough", principal=asker, k=9, release=1)}
+        secret = Principal(user="ada", tenant="acme", clearance="confidential")
+        assert retriever.search("copper strike", principal=secret, k=1).hits[0].citation.title == "Kupfer"
+
+        # a policy that cannot be read hides every part of a file
+        policy.write_text("tenant: [")
+        run(settings, days=5)
+        assert "Kupfer" not in {
+            hit.citation.title
+            for release in (None, 1)
+            for hit in retriever.search("copper strike", principal=secret, k=9, release=release)
+        }
+        assert (inbox / "blog/_rejected/feed.xml.txt").exists()

@@ -12,6 +12,7 @@ import pytest
 from assets.bronze.files import document_id
 from assets.bronze.intake import NO_BYTES_SHA256, Access, Change, Held, Intake
 from assets.ledger import Ledger
+from assets.silver.sketch import sketch
 from pipelines.status import STATES, Cut, FileState, count_by, file_states
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -220,6 +221,17 @@ def test_duplicates_point_at_the_first_path() -> None:
         "blog/b.md": "blog/a.md",
         "blog/c.md": "blog/a.md",
     }
+
+
+def test_files_of_nearly_the_same_text_are_flagged() -> None:
+    words = [f"wort{number}" for number in range(300)]
+    texts = {"blog/a.md": words, "blog/b.md": [*words[:200], "neu", *words[200:]], "blog/c.md": words[::-1]}
+    sketches = {(document_id(path), 1): sketch(" ".join(text)) or b"" for path, text in texts.items()}
+    rows = [_row(path) for path in texts]
+
+    found = file_states(_ledger(rows, {}), {}, (), {}, {}, now=NOW, sketches=sketches)
+
+    assert [state.near_duplicate_of for state in found] == [None, "blog/a.md", None]
 
 
 def test_counts_are_sorted() -> None:

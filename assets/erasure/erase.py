@@ -18,6 +18,7 @@ from assets.erasure.journal import Certificate, Check, Intent, Journal, Kind, ne
 from assets.erasure.places import HomeFiles, Needles, Place
 from assets.erasure.proof import prove
 from assets.erasure.subject import LEAST_LETTERS, Subject, letters, tokens_of
+from assets.index.standby import forget_documents, write_standby
 from assets.silver.refine import tenant_key
 from assets.stores import Stores
 from assets.turns import alone
@@ -76,6 +77,11 @@ class Erased:
     unsearched: tuple[str, ...]
     certificate: Certificate | None = None
     file: Path | None = None
+
+
+def concerned(intent: Intent) -> set[str]:
+    """Ids of documents of which something goes."""
+    return intent.documents | {id_ for id_, _ in intent.versions}
 
 
 @dataclass
@@ -156,6 +162,14 @@ class Erasure:
             if server is not None:
                 index.clear_log(server.dsn(SUPERUSER, "postgres"))
 
+        def standby() -> None:
+            folder = stores.settings.standby
+            if folder is not None and folder.is_dir():
+                gone = forget_documents(folder, stores.standby_key, concerned(intent))
+                intent.count("snapshots of the standby", len(gone))
+                with stores.connect() as connection:
+                    write_standby(connection, folder, stores.standby_key, now=stores.clock())
+
         def beside() -> None:
             for place in (*self.places, HomeFiles(stores.settings.home)):
                 intent.count(place.name, place.erase(needles))
@@ -169,6 +183,7 @@ class Erasure:
             ("history", lambda: tables.forget_history(stores, intent)),
             ("index", rows),
             ("database", files),
+            ("standby", standby),
             ("places", beside),
         ]
 

@@ -37,6 +37,11 @@ def find_in_index(connection: Connection, intent: Intent, gone: set[str], subjec
         for chunk_id, values in _texts(connection, schema, "chunk", "chunk_id, text, heading, speaker"):
             if any(subject.holds(value) for value in values):
                 intent.chunks.add(chunk_id)
+        holding = (
+            "select distinct d.document_id::text, d.version from {s}.document d join {s}.chunk c"
+            " on c.tenant = d.tenant and c.document = d.document and c.version = d.version where c.chunk_id = any (%s)"
+        )
+        intent.versions |= {(id_, v) for id_, v in _run(connection, schema, holding, sorted(intent.chunks)).fetchall()}
         columns = "document_id::text || ' ' || version, title, path, url, array_to_string(authors || tags, ' ')"
         for name, values in _texts(connection, schema, "document", columns):
             if any(subject.holds(value) for value in values):

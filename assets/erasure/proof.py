@@ -20,6 +20,8 @@ from assets.gold.contract import CHUNKS
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.stores import Stores
 from retrieval.schema.migrate import space_schema
+from retrieval.snapshot import SUFFIX
+from retrieval.standby import Snapshot
 
 
 def prove(
@@ -34,6 +36,7 @@ def prove(
         *_files_of_lake(stores, needles),
         *_index(stores, intent, subject),
         *_files_of_database(stores, needles),
+        *_standby(stores, intent),
         *(Check(place.name, *place.find(needles)) for place in places),
     ]
 
@@ -136,3 +139,18 @@ def _files_of_database(stores: Stores, needles: Needles) -> Iterator[Check]:
         folders = (server.data / "base", server.data / "global", server.data / "pg_wal")
         paths = [path for folder in folders for path in files_below(folder)]
         yield Check("files of the database", *count_holding([*paths, server.log], needles.own_bytes))
+
+
+def _standby(stores: Stores, intent: Intent) -> Iterator[Check]:
+    """Decrypted snapshots: documents that are gone as a whole, and passages that no version holds any more."""
+    folder = stores.settings.standby
+    if folder is None or not folder.is_dir():
+        return
+    looked_at = found = 0
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        held = Snapshot.load(path, stores.standby_key)
+        looked_at += 1
+        documents = {str(one["document_id"]) for one in held.documents.values()}
+        chunks = {str(row["chunk_id"]) for row in held.rows}
+        found += bool(documents & intent.documents or chunks & intent.chunks)
+    yield Check("snapshots of the standby", looked_at, found)

@@ -15,13 +15,14 @@ from assets.bronze.vault import key_number
 from assets.contract import Contract
 from assets.erasure.journal import Intent
 from assets.gold.contract import CHUNKS, EMBEDDINGS
+from assets.governance.reviews import REVIEWS
 from assets.lake import Partition
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.refusal import RefusedError
 from assets.silver.rows import quarantine_row
 from assets.stores import Stores
 
-TABLES = (SOURCE_FILES, KEYS, ERASED, DOCUMENTS, QUARANTINE, CHUNKS, EMBEDDINGS)
+TABLES = (SOURCE_FILES, KEYS, ERASED, DOCUMENTS, QUARANTINE, CHUNKS, EMBEDDINGS, REVIEWS)
 """Every table of the lake. History is deleted of all: no file of an old version tells whose rows it holds."""
 
 Row = dict[str, Any]

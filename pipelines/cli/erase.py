@@ -26,6 +26,7 @@ STEPS = {
     "history": "history of the lake",
     "index": "every release",
     "database": "files of the database",
+    "standby": "snapshots of the standby",
     "places": "caches, snapshots, Dagster",
     "prove": "searching for what is left",
     "certify": "certificate",

@@ -63,8 +63,9 @@ class Mill:
 
     def stores(self) -> Stores:
         """Stores as a new process opens them."""
+        standby = self.root / "standby"
         return Stores(
-            settings=Settings.load(home=self.home),
+            settings=Settings.load(home=self.home, standby=standby if standby.is_dir() else None),
             inbox=self.inbox,
             lake=Lake(self.home / "lake"),
             clock=lambda: self.now,

@@ -18,12 +18,14 @@ from assets.erasure.journal import Journal
 from assets.erasure.subject import Subject, tokens_of
 from assets.erasure.tables import TABLES
 from assets.index.publish import differences
+from assets.index.standby import write_standby
 from assets.lake import Lake
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.refine import tenant_key
 from assets.turns import BusyError, alone, beside_others
 from retrieval.embedding import Encoder
 from retrieval.errors import InvalidRequestError
+from retrieval.standby import Snapshot
 from tests.assets.mill import Mill
 from tests.support import Databases, Index
 
@@ -32,7 +34,20 @@ MAIL = "quirin.feuerfalter@example.org"
 NAME = "Quirin Feuerfalter"
 FIRST = f"# Akte\n\nDer {MARK} fliegt im Frühjahr über die Wiesen am Fluss.\n"
 OTHER = "# Anderes\n\nDie Wärmepumpe läuft auch im Winter leise und ohne Störung.\n"
-STEPS = ("list", "bronze", "keys", "silver", "gold", "history", "index", "database", "places", "prove", "certify")
+STEPS = (
+    "list",
+    "bronze",
+    "keys",
+    "silver",
+    "gold",
+    "history",
+    "index",
+    "database",
+    "standby",
+    "places",
+    "prove",
+    "certify",
+)
 """Names that `Erasure` tells before each step."""
 
 
@@ -263,6 +278,27 @@ def test_a_newest_version_that_goes_does_not_bring_back_the_one_before(make: Cal
     mill.run()
     reasons = {row["path"]: row["reason"] for row in stores.lake.read(QUARANTINE).to_pylist()}
     assert reasons["blog/leute.md"] == "erased"
+
+
+def test_snapshots_of_the_standby_are_written_anew(make: Callable[[], tuple[Mill, Index]]) -> None:
+    mill, index = make()
+    (mill.root / "standby").mkdir()
+    mill.put("blog/bleibt-nicht.md", FIRST.replace("Akte", "Falter"))
+    mill.run()
+    stores = mill.stores()
+    folder = mill.root / "standby"
+    write_standby(index.owner, folder, stores.standby_key, now=mill.now)
+    (path,) = folder.iterdir()
+
+    def titles() -> list[str]:
+        return sorted(str(one["title"]) for one in Snapshot.load(path, stores.standby_key).documents.values())
+
+    assert "Falter" in titles()
+    outcome = erase(mill, document="blog/bleibt-nicht.md")
+    assert "Falter" not in titles()
+    assert "Leute" in titles(), "what stays is there at once"
+    assert outcome.certificate is not None
+    assert "snapshots of the standby" in {check.name for check in outcome.certificate.checks}
 
 
 def test_a_dry_run_changes_nothing(make: Callable[[], tuple[Mill, Index]]) -> None:

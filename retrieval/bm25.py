@@ -92,24 +92,28 @@ def score(
     if chunks <= 0 or not words:
         return Lexical.nothing()
     terms = list(dict.fromkeys(term for alternatives in words for term in alternatives))
-    parts = [np.frombuffer(postings.get(term, b""), POSTING) for term in terms]
-    if masked is not None and len(masked):
-        parts = [part[~_isin(part["chunk"], masked)] for part in parts]
-    df = np.array([len(part) for part in parts])
+    posts = [postings.get(term, b"") for term in terms]
+    records = np.frombuffer(b"".join(posts), POSTING)
+    df = np.array([len(post) for post in posts]) // POSTING.itemsize
+    first = int(records["chunk"].min()) if len(records) else 0
+    places = records["chunk"].astype(np.int64) - first
+    width = int(places.max()) + 1 if len(records) else 0
+    if masked is not None and len(masked) and width:
+        keep = ~_marked(masked, first, width)[places]
+        below = np.concatenate(([0], keep.cumsum()))
+        df = np.diff(below[np.concatenate(([0], df.cumsum()))])
+        records, places = records[keep], places[keep]
     idf = np.log1p((chunks - df + 0.5) / (df + 0.5))
     coverage, bound = mass(words, dict(zip(terms, zip(df.tolist(), idf.tolist(), strict=True), strict=True)))
-    rows = np.concatenate(parts)
-    if not len(rows):
+    if not len(records):
         return Lexical(np.zeros(0, np.int64), np.zeros(0, np.float64), coverage, bound)
-    frequency, own_length = rows["frequency"].astype(np.float64), rows["length"].astype(np.float64)
+    frequency, own_length = records["frequency"].astype(np.float64), records["length"].astype(np.float64)
     saturation = frequency + K1 * (1 - B + B * own_length * (chunks / max(length, 1)))
     weight = np.repeat(idf, df) * frequency * (K1 + 1) / saturation
-    numbers = rows["chunk"].astype(np.int64)
-    first = int(numbers.min())
-    totals = np.bincount(numbers - first, weights=weight)
-    found = np.flatnonzero(totals)
+    totals = np.bincount(places, weights=weight, minlength=width)
     if eligible is not None:
-        found = found[_isin(found + first, eligible)]
+        totals[~_marked(eligible, first, width)] = 0
+    found = np.flatnonzero(totals)
     scores: NDArray[np.float64] = totals[found].astype(np.float64, copy=False)
     if len(found) > limit:
         threshold = np.partition(scores, len(scores) - limit)[len(scores) - limit]
@@ -119,12 +123,12 @@ def score(
     return Lexical(found[order] + first, scores[order], coverage, bound)
 
 
-def _isin(values: NDArray[np.integer], sorted_set: NDArray[np.int32]) -> NDArray[np.bool_]:
-    if not len(sorted_set):
-        return np.zeros(len(values), bool)
-    place = np.searchsorted(sorted_set, values)
-    place[place == len(sorted_set)] = 0
-    return np.asarray(sorted_set[place] == values)
+def _marked(numbers: NDArray[np.int32], first: int, width: int) -> NDArray[np.bool_]:
+    """Which of `width` chunks from `first` on are among some sorted numbers: looked up faster than searched for."""
+    begin, end = np.searchsorted(numbers, (first, first + width))
+    marks = np.zeros(width, bool)
+    marks[numbers[begin:end] - first] = True
+    return marks
 
 
 def mass(words: Sequence[tuple[str, ...]], terms: Mapping[str, tuple[int, float]]) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from retrieval.analysis import passage_terms, query_terms
 from retrieval.bm25 import K1, B
 from retrieval.schema.migrate import space_schema
 from retrieval.search import Search, Space
+from retrieval.statements import CANDIDATES
 
 LIMIT = 50
 """Passages of the lexical leg that are compared."""
@@ -176,8 +177,10 @@ def recall(index: Index, tenant: int, principal: Principal, queries: Floats) -> 
         for question, query in zip(questions, _halved(queries), strict=True):
             similarity = stored @ query
             tenth = np.partition(similarity, len(similarity) - count)[len(similarity) - count]
-            result = retriever.search(question.text, principal=principal, k=count)
-            found += sum(bool(similarity[place[by_id[hit.chunk_id]]] >= tenth - 1e-5) for hit in result)
+            # As many hits as the leg puts forward: their order is that of the fusion, their rank that of the leg.
+            hits = retriever.search(question.text, principal=principal, k=CANDIDATES)
+            nearest = [hit.chunk_id for hit in hits if hit.vector_rank is not None and hit.vector_rank <= count]
+            found += sum(bool(similarity[place[by_id[name]]] >= tenth - 1e-5) for name in nearest)
     return found / count / len(queries)
 
 

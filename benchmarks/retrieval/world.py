@@ -32,6 +32,7 @@ PER_CLUSTER = 100
 """Vectors of a cluster on average."""
 SPREAD = 0.7
 """Length of the random part of a clustered vector, its centre having length one."""
+_PER_DIMENSION = np.float32(SPREAD / DIMENSION**0.5)
 SETS_MAX = 120
 """Most access sets of one tenant."""
 SHARES = {"thousandth": 0.001, "hundredth": 0.01, "tenth": 0.1}
@@ -191,8 +192,15 @@ def _distinct(texts: Iterator[str]) -> Iterator[str]:
             yield text
 
 
+def near_vectors(world: World, count: int, seed: int = 11) -> Floats:
+    """Vectors near passages of the largest tenant, about as near as these are to their neighbours."""
+    noise, own = np.random.default_rng(seed), world.tenants[0]
+    rows = own.first + noise.integers(0, own.chunks, count)
+    return _unit(world.vectors[rows] + noise.standard_normal((count, DIMENSION), np.float32) * _PER_DIMENSION)
+
+
 def query_vectors(world: World, count: int, seed: int = 11) -> Floats:
-    """Vectors near the centres that the tenants' passages lie around."""
+    """Vectors near centres that anybody's passages lie around, most of them another tenant's."""
     noise = np.random.default_rng(seed)
     return _clustered(world.centres, noise.integers(0, len(world.centres), count), noise)
 
@@ -201,7 +209,7 @@ def _clustered(centres: Floats, clusters: NDArray[np.int64], noise: np.random.Ge
     result = np.empty((len(clusters), DIMENSION), np.float32)
     for begin in range(0, len(clusters), 20_000):
         part = clusters[begin : begin + 20_000]
-        spread = noise.standard_normal((len(part), DIMENSION), np.float32) * np.float32(SPREAD / DIMENSION**0.5)
+        spread = noise.standard_normal((len(part), DIMENSION), np.float32) * _PER_DIMENSION
         result[begin : begin + 20_000] = _unit(centres[part] + spread)
     return result
 
@@ -365,6 +373,10 @@ class Vectors:
             self._vectors[text] = _unit(np.random.default_rng(seed).standard_normal((1, DIMENSION), np.float32))[0]
         vector: Floats = self._vectors[text]
         return vector
+
+    def encode_documents(self, texts: Sequence[str]) -> Floats:
+        """Vectors, float32 (n, 384)."""
+        return np.array([self.encode_query(text) for text in texts], np.float32).reshape(-1, DIMENSION)
 
 
 @dataclass(frozen=True)

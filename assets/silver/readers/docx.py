@@ -226,7 +226,7 @@ class _Walk:
     def _run(self, run: _Element, base: Look, printed: _Paragraph) -> None:
         properties = child(run, "rPr")
         look = base
-        if properties is not None:
+        if properties is not None and len(properties):
             style = self.styles.style(attribute(child(properties, "rStyle"), "val"))
             look = look_of(properties).over(style.look).over(base)
             if switched_on(child(properties, "del")):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from assets.silver.readers.archive import Archive
-from assets.silver.readers.ooxml import attribute, child, children, nearly_white, number, switched_on
+from assets.silver.readers.ooxml import attribute, child, children, local, nearly_white, number, switched_on
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -154,10 +154,11 @@ def look_of(properties: _Element | None) -> Look:
     """What run properties (`w:rPr`) say."""
     if properties is None or not len(properties):
         return PLAIN
-    vanish, bold, size = child(properties, "vanish"), child(properties, "b"), child(properties, "sz")
-    colour = attribute(child(properties, "color"), "val")
-    highlight = attribute(child(properties, "highlight"), "val")
-    shaded = _is_shaded(child(properties, "shd")) or (highlight is not None and highlight not in ("none", "white"))
+    said = {local(element): element for element in properties}
+    vanish, bold, size = said.get("vanish"), said.get("b"), said.get("sz")
+    colour = attribute(said.get("color"), "val")
+    highlight = attribute(said.get("highlight"), "val")
+    shaded = _is_shaded(said.get("shd")) or (highlight is not None and highlight not in ("none", "white"))
     return Look(
         vanish=None if vanish is None else switched_on(vanish),
         colour=colour,

@@ -118,7 +118,7 @@ def elements(element: _Element) -> list[_Element]:
 
 def children(element: _Element, *names: str) -> list[_Element]:
     """The children with one of these local names."""
-    return [child for child in element if local(child) in names]
+    return list(element.iterchildren(*(f"{{*}}{name}" for name in names)))
 
 
 def child(element: _Element | None, *path: str) -> _Element | None:
@@ -126,7 +126,7 @@ def child(element: _Element | None, *path: str) -> _Element | None:
     for name in path:
         if element is None:
             return None
-        element = next((found for found in element if local(found) == name), None)
+        element = next(element.iterchildren(f"{{*}}{name}"), None)
     return element
 
 

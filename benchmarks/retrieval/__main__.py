@@ -174,7 +174,13 @@ def real(bench: Bench) -> None:
 def embedded(bench: Bench, plan: Plan) -> World:
     """A world of shorter passages with the model's vectors."""
     world = build(plan, bench.sources, embeddings=False)
-    world.texts = [" ".join(text.split()[:REAL_WORDS]) for text in world.texts]
+    short = [" ".join(text.split()[:REAL_WORDS]) for text in world.texts]
+    counts = bench.model.count_tokens(short)
+    # what is no prose has as many tokens as characters
+    world.texts = [
+        text if count <= bench.model.max_tokens else text[: bench.model.max_tokens // 2]
+        for text, count in zip(short, counts, strict=True)
+    ]
     world.vectors = bench.model.encode_documents(world.texts)
     return world
 

@@ -1,0 +1,147 @@
+"""How the database answers as the runtime's role: from the tenant's own tables, by their indexes, and with the word
+statistics of what the principal sees and of nothing else."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from assets.index import publish as publishing
+from retrieval import Filters, Retriever, statements
+from retrieval.connections import session
+from retrieval.search import Search, Space
+from tests.support import BrokenEncoder, Connection, GoldDocument, Index, WordsEncoder, asker, everyone, see
+
+TENANTS = ("acme", "bolt", "corp")
+SPACE = Space(1, "words-16", 16, "")
+
+
+@pytest.fixture(scope="module")
+def large(shared_index: Index) -> Iterator[Index]:
+    """Three tenants whose vectors are indexed, and several access sets."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "HNSW_FROM", 100)
+        documents = [
+            GoldDocument(f"{tenant}-{n}", everyone(tenant, f"role{n % 5}"), [f"word{n} passage {i}" for i in range(10)])
+            for tenant in TENANTS
+            for n in range(30)
+        ]
+        shared_index.serve(documents)
+        yield shared_index
+
+
+def plan(connection: Connection, statement: sql.SQL, parameters: dict[str, Any]) -> list[str]:
+    """The plan as lines of text."""
+    explain = sql.SQL("explain (costs off) ") + statement
+    return [row[0] for row in connection.execute(explain, parameters).fetchall()]
+
+
+def plans(index: Index, retriever: Retriever, *, partition: bool = True) -> dict[str, str]:
+    """Plans of all statements of a search, as a connection of the retriever makes them."""
+    tenant = index.owner.execute("select id from knowledge.tenant where name = 'acme'").fetchone()
+    assert tenant is not None
+    search = Search("word3 passage", asker("acme", "role1", "role2"), 10, Filters(), None, uuid.UUID(int=0), "nobody")
+    search.partition = tenant[0] if partition else None
+    with retriever._pool.connection() as connection:
+        for setting in session(index.settings):
+            connection.execute(setting)
+        entry = connection.execute(*search.entry()).fetchone()
+        assert entry is not None
+        assert entry[0] is None
+        names = ("posting", "stat", "mask")
+        found = {name: plan(connection, *read) for name, read in zip(names, search.reads(1), strict=True)}  # type: ignore[arg-type]
+        answers = [connection.execute(*read).fetchall() for read in search.reads(1)]
+        search.score(1, answers)
+        _, parameters = search.fusion(SPACE, None)
+        values = parameters | {"vector": retriever.embed("word3").vector}
+        for variant in ("exact", "hnsw"):
+            found[variant] = plan(connection, statements.second_trip(1, search.partition, variant, 50), values)
+        connection.rollback()
+    return {name: "\n".join(lines) for name, lines in found.items()}
+
+
+def test_a_search_reads_the_tables_of_its_tenant_alone(large: Index) -> None:
+    others = large.owner.execute("select id from knowledge.tenant where name <> 'acme'").fetchall()
+    for name, text in plans(large, large.retriever()).items():
+        for (other,) in others:
+            assert f"_{other} " not in text, (name, text)
+
+
+def test_postings_are_found_by_term_and_access_set_in_the_index(large: Index) -> None:
+    text = plans(large, large.retriever())["posting"]
+    conditions = [line for line in text.splitlines() if "Index Cond" in line]
+    assert conditions
+    assert all("term = ANY" in line and "acl_id = ANY" in line for line in conditions), text
+
+
+def test_nearest_passages_come_from_the_vector_index_and_exact_ones_do_not(large: Index) -> None:
+    found = plans(large, large.retriever())
+    assert "_hnsw" in found["hnsw"]
+    assert "_hnsw" not in found["exact"]
+    # passages that are named are looked up by their number
+    assert "Seq Scan on chunk_1 c" not in found["hnsw"]
+
+
+def test_settings_are_read_once_a_statement_where_a_table_is_read_whole(large: Index) -> None:
+    for name in ("stat", "mask"):
+        text = plans(large, large.retriever())[name]
+        assert "InitPlan" in text
+        assert not any("current_setting" in line for line in text.splitlines() if "Filter" in line), text
+
+
+def test_parents_answer_alike_before_the_tenant_was_met(large: Index) -> None:
+    first, second = large.retriever(), large.retriever()
+    who = asker("acme", "role1", "role2")
+    before = second.search("word6 passage 3", principal=who, k=50)
+    after = second.search("word6 passage 3", principal=who, k=50)
+    assert second._partitions
+    assert before.hits == after.hits == first.search("word6 passage 3", principal=who, k=50).hits
+
+
+def test_a_tenant_whose_number_has_changed_is_met_anew(large: Index) -> None:
+    """The database was made anew under a running retriever."""
+    retriever, who = large.retriever(), asker("acme", "role1")
+    right = retriever.search("word1", principal=who, k=50)
+    (place,) = retriever._partitions
+    for wrong in (2, 3, 99):
+        retriever._partitions[place] = wrong
+        assert retriever.search("word1", principal=who, k=50).hits == right.hits
+        assert retriever._partitions[place] != wrong
+
+
+# ------------------------------------------------------------------- statistics
+
+COMMON, RARE = "the fox is here", "the hound is there"
+
+
+def corpus(tenant: str, often: str, seldom: str, *roles: str) -> list[GoldDocument]:
+    """Many passages with one word and one passage with the other."""
+    many = [GoldDocument(f"{tenant}-{n}{roles}", everyone(tenant, *roles), [f"{often} {n}"]) for n in range(20)]
+    return [*many, GoldDocument(f"{tenant}-one{roles}", everyone(tenant, *roles), [f"{seldom} and {often}"])]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [corpus("bolt", RARE, COMMON), corpus("acme", RARE, COMMON, "board")],
+    ids=["another tenant", "a role of the same tenant"],
+)
+def test_words_weigh_what_they_weigh_among_what_is_seen(databases: Any, other: list[GoldDocument]) -> None:
+    """Two corpora with opposite words, in one index or alone: the same scores to the last bit."""
+    own = corpus("acme", COMMON, RARE)
+    answers, scores = [], []
+    for documents in (own, own + other):
+        with databases.index() as index:
+            index.serve(documents)
+            scores.append(see(index.reader(), asker("acme"), "fox and hound").scores)
+            hits = [
+                index.retriever(encoder).search("fox and hound", principal=asker("acme"), k=50).hits
+                for encoder in (WordsEncoder(), BrokenEncoder())
+            ]
+            answers.append([[(hit.chunk_id, hit.score, hit.lexical_rank) for hit in found] for found in hits])
+    assert answers[0] == answers[1]
+    assert scores[0] == scores[1]
+    assert len(set(scores[0].values())) > 1

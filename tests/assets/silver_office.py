@@ -31,13 +31,19 @@ def archive(members: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def make_docx(body: str, *, prologue: str = "", **parts: str) -> bytes:
-    """A Word document with this content of `w:body`; `parts` are styles, numbering, footnotes, comments."""
+def make_docx(body: str, *, prologue: str = "", pages: int | None = None, **parts: str) -> bytes:
+    """A Word document with this content of `w:body`; `parts` are styles, numbering, footnotes, comments.
+
+    Args:
+        pages: how many pages the file says it has.
+    """
     links = "".join(f'<Relationship Id="{name}" Type="{_OFFICE}/{name}" Target="{name}.xml"/>' for name in parts)
     members = {
         "[Content_Types].xml": _TYPES,
         "_rels/.rels": f'<Relationships xmlns="{_RELATIONS}"><Relationship Id="a" Type="{_OFFICE}/officeDocument"'
-        ' Target="word/document.xml"/></Relationships>',
+        f' Target="word/document.xml"/><Relationship Id="b" Type="{_OFFICE}/extended-properties"'
+        ' Target="docProps/app.xml"/></Relationships>',
+        "docProps/app.xml": f"<Properties><Pages>{pages or ''}</Pages></Properties>",
         "word/_rels/document.xml.rels": f'<Relationships xmlns="{_RELATIONS}">{links}</Relationships>',
         "word/document.xml": f"{prologue}<w:document {_W}><w:body>{body}</w:body></w:document>",
     }

@@ -178,8 +178,16 @@ def test_white_letters_on_a_dark_cell_are_seen_and_comments_are_not() -> None:
     table = row(cell(paragraph(run("Kopf", WHITE)), properties=SHADED), cell(paragraph(run("weg", WHITE))))
     comments = f'<w:comment w:id="1">{paragraph("Bitte prüfen")}</w:comment>'
     document = only(make_docx(f"<w:tbl>{table}</w:tbl>", comments=comments), "a.docx")
-    assert document.text == "Kopf |"
+    assert document.text == "Kopf"
     assert hidden_of(document) == {"white_text": "weg", "comment": "Bitte prüfen"}
+
+
+def test_pages_are_those_that_word_noted_where_it_noted_all_of_them() -> None:
+    broken = "<w:r><w:lastRenderedPageBreak/><w:t>Zweite Seite.</w:t></w:r>"
+    body = paragraph("Erste Seite.") + paragraph(broken)
+    for pages, expected in ((2, [1, 2]), (5, [None, None])):
+        content = make_docx(body, pages=pages)
+        assert [block.page for block in only(content, "a.docx").blocks] == expected
 
 
 def test_word_gives_its_properties_but_not_those_of_programs() -> None:

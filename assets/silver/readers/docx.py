@@ -115,6 +115,7 @@ class _Paragraph:
     notes: list[tuple[str, _Element]] = field(default_factory=list)
     boxes: list[_Element] = field(default_factory=list)
     letters: dict[int, int] = field(default_factory=dict)
+    page: int | None = None
     bold: bool = True
 
 
@@ -151,9 +152,9 @@ class _Walk:
         style = self.styles.style(attribute(child(properties, "pStyle"), "val") or self.styles.default_paragraph)
         behind = Look(shaded=True) if shaded or not self.paper_white or is_shaded(properties) else PLAIN
         base = behind.over(style.look.over(self.styles.defaults))
-        page = self.page
         printed = _Paragraph()
         self._runs(element, base, printed)
+        page = printed.page or self.page
         text = self._joined + "".join(printed.text)
         self._joined = ""
         if child(properties, "rPr", "del") is not None:
@@ -255,6 +256,8 @@ class _Walk:
             elif self._fields and not all(self._fields):
                 continue
             elif name == "t":
+                if printed.page is None:
+                    printed.page = self.page
                 yield element.text or ""
             elif name in ("tab", "ptab"):
                 yield "\t"
@@ -308,7 +311,9 @@ class _Walk:
                 text, notes = self._cell(cell, style.shaded)
                 texts.append(text)
                 after += notes
-            if any(texts):
+            while texts and not texts[-1]:
+                texts.pop()
+            if texts:
                 lines.append(" | ".join(texts))
         self.flow.add(Piece("table", "\n".join(lines), None, page))
         for piece in after:

@@ -34,6 +34,8 @@ _OPAQUE = 26
 _NEARLY_WHITE = 240
 _FIXED_PITCH = 1
 """Flag of a font (ISO 32000-1, table 123)."""
+_TYPEWRITER = re.compile(rb"courier|mono(?!type)|consol|menlo|typewriter|(?:cm|sf|ec|lm)tt")
+"""Names of such fonts, in small letters: standard fonts come without flags, and TeX does not set this one."""
 _FORM_DEPTH = 8
 _MOST_OBJECTS = 50_000
 """Objects of a page that are looked at for hidden text: drawings have more, and little text."""
@@ -178,7 +180,9 @@ class PageReader:
             bold, fixed = self._font(text_page, first)
             if bold or fixed:
                 last_bold, last_fixed = self._font(text_page, last)
-                line.bold, line.fixed = bold and last_bold, fixed and last_fixed
+                # Text with code at both ends is no line of code.
+                line.fixed = fixed and last_fixed and self._font(text_page, middle)[1]
+                line.bold = bold and last_bold
         if edges is not None:
             beyond = [line for line in lines if _is_beyond(line, edges)]
             if beyond:
@@ -193,8 +197,8 @@ class PageReader:
         written = self._raw.FPDFText_GetFontInfo(text_page, at, self._name, 128, self._flags)
         name = self._name.value.lower() if 0 < written <= 128 else b""
         bold = b"bold" in name or b"black" in name or b"heavy" in name
-        # The standard fonts come without a descriptor, and so without flags.
-        return bold, written > 0 and (bool(self._flags.value & _FIXED_PITCH) or b"courier" in name)
+        fixed = bool(self._flags.value & _FIXED_PITCH) or _TYPEWRITER.search(name) is not None
+        return bold, fixed and written > 0
 
     def _find_cells(self, lines: list[Line], starts: list[int], text_page: Any, index: Callable[[int], int]) -> None:
         """Cells of the lines that have wide gaps; all lines are searched where one of the roomy ones has any."""

@@ -12,7 +12,7 @@ export KNOWLEDGE_HOME  ?= $(CURDIR)/.knowledge
 export KNOWLEDGE_INBOX ?= $(CURDIR)/examples/inbox
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test lint format bench clean
+.PHONY: help install demo dev test lint format bench fuzz clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ format: install ## format the code
 
 bench: install ## the ingest benchmark
 	$(BIN)/python -m benchmarks.ingest
+
+fuzz: install ## mutate samples of every format for a minute
+	$(BIN)/python -m benchmarks.fuzz
 
 clean: ## remove the data of the demo (not .venv)
 	rm -rf .knowledge .tmp

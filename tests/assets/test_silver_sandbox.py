@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,12 @@ from assets.errors import ReadersUnavailableError
 from assets.silver import wire
 from assets.silver.document import BLOCK_KINDS, Block, Document, Hidden
 from assets.silver.limits import Limits
+from assets.silver.readers import read
 from assets.silver.refusal import RefusedError
 from assets.silver.sandbox import Sandbox
+from benchmarks.fuzz import BROKEN, FOUND, mutations
+from benchmarks.fuzz import LIMITS as LIMITS_OF_FUZZING
+from benchmarks.fuzz_samples import samples
 
 LIMITS = Limits(seconds=0.5, memory_bytes=400_000_000, unpacked_bytes=1_000_000)
 
@@ -169,6 +175,37 @@ def test_a_worker_imports_readers_and_nothing_else_of_the_pipeline() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_format_is_read_in_a_worker_as_in_this_process() -> None:
+    """The fuzzer found that a library wanted a temporary file, which a worker does not have."""
+    made = samples()
+    sandbox = Sandbox()
+    try:
+        outcomes = list(sandbox.read_all(made, count=len(made), size=0))
+    finally:
+        sandbox.close()
+
+    assert outcomes == [read(content, name) for content, name in made]
+    assert {documents[0].reader for documents in outcomes if not isinstance(documents, RefusedError)} > {"xlsx/1"}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in FOUND.glob("*")))
+def test_what_the_fuzzer_found_once_breaks_nothing_any_more(name: str) -> None:
+    sandbox = Sandbox(LIMITS_OF_FUZZING)
+    try:
+        (outcome,) = sandbox.read_all([((FOUND / name).read_bytes(), name)], count=1, size=0)
+    finally:
+        sandbox.close()
+    assert not isinstance(outcome, RefusedError) or outcome.code not in BROKEN
+
+
+def test_the_same_seed_mutates_alike() -> None:
+    made = samples()
+    first, second = (list(islice(mutations(made, random.Random(7)), 40)) for _ in range(2))
+
+    assert first == second
+    assert len({content for content, _ in first}) > 30
 
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)

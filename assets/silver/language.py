@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 from functools import cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,9 +83,16 @@ def _loaded(languages: tuple[str, ...]) -> LanguageIdentifier:
 
 @cache
 def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
+    from py3langid import modelio
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    files = modelio.tempfile
+    # it unpacks its model into a temporary file, and a process that reads files may write none
+    modelio.tempfile = SimpleNamespace(TemporaryFile=lambda suffix: io.BytesIO())
+    try:
+        identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    finally:
+        modelio.tempfile = files
     known = set(identifier.labels)
     identifier.set_languages([language for language in languages if language in known])
     return identifier

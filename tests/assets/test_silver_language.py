@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from assets.silver.language import detect, language_code
@@ -45,3 +49,12 @@ def test_a_known_hint_wins_and_an_unknown_one_does_not() -> None:
 
 def test_a_text_without_letters_has_a_language_too() -> None:
     assert detect("12345 – 67", None) == "en"
+
+
+def test_the_model_is_loaded_where_no_file_may_be_written() -> None:
+    """As in the processes that read files."""
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "from assets.silver.language import load; load()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2])

@@ -19,7 +19,7 @@ from retrieval import feedback
 from retrieval.analysis import ANALYZER
 from retrieval.audit import labels, load_key, pseudonym
 from retrieval.breaker import Breaker
-from retrieval.connections import BECOME_READER, ROLE, ROLE_PARAMETERS
+from retrieval.connections import BECOME_READER, ROLE, ROLE_PARAMETERS, Connection, statement_limit_s
 from retrieval.database import Database
 from retrieval.errors import (
     ConfigurationError,
@@ -278,10 +278,13 @@ class Core:
                 self._delivery = self._errands.submit(self._deliver, self._standby.outbox)
 
     def _deliver(self, outbox: Outbox) -> int:
-        with self._database.connect(self.settings) as connection:
+        # Autocommit: a row is only forgotten when the transaction that holds it has ended.
+        with Connection.connect(
+            self._database.dsn, autocommit=True, connect_timeout=self.settings.connect_timeout_s
+        ) as connection:
+            connection.limit_s = statement_limit_s(self.settings)
             if self.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone()):
                 connection.execute(BECOME_READER)
-                connection.commit()
             return outbox.deliver(sender(connection))
 
     def opinion(

@@ -109,7 +109,8 @@ class Outbox:
 
 
 def sender(connection: psycopg.Connection[Any]) -> Callable[[Mapping[str, Any]], bool]:
-    """Sends rows over a reader's connection; each in a transaction of its own tenant."""
+    """Sends rows over a reader's connection in autocommit; each in a transaction of its own tenant."""
+    assert connection.autocommit, "within another transaction a row would be forgotten before it is committed"
 
     def send(row: Mapping[str, Any]) -> bool:
         entry = {"tenant": row["tenant"], "roles": ["everyone"], "clearance": 0, "release": None}

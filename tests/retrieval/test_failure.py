@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.failing import Load, Victim
 from retrieval import AsyncRetriever, Retriever, Unavailable
-from tests.retrieval.failure import Load, Victim, victim
+from tests.retrieval.failure import victim
 from tests.support import GoldDocument, WordsEncoder, asker, everyone
 
 ADA = asker()

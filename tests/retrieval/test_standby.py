@@ -22,13 +22,14 @@ from hypothesis import strategies as st
 
 from assets.index.releases import promote, rollback
 from assets.index.standby import REWRITE_AFTER, forget_documents, write_standby
+from benchmarks.failing import Load, Victim
 from retrieval import AsyncRetriever, Filters, Retriever, SearchResult, UnavailableError
 from retrieval.analysis import passage_terms, query_terms
 from retrieval.audit import load_key
-from retrieval.outbox import Outbox
+from retrieval.outbox import Outbox, sender
 from retrieval.snapshot import DamagedError, path_of, read, read_header
 from retrieval.standby import Snapshot
-from tests.retrieval.failure import Load, Victim, victim
+from tests.retrieval.failure import victim
 from tests.retrieval.oracle import Passage, bm25, passes
 from tests.retrieval.test_access import FILTERS, PRINCIPALS, QUERIES, READ_AT, Play, long_history
 from tests.support import NOW, BrokenEncoder, GoldDocument, Index, WordsEncoder, asker, everyone
@@ -322,6 +323,11 @@ def test_rows_survive_a_process_that_dies_and_a_delivery_that_breaks(tmp_path: P
     assert outbox.deliver(lambda row: False) == 0
     assert json.loads((tmp_path / "audit" / "pending.refused").read_text()) == {"request_id": 6}
     assert outbox.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_row_is_never_forgotten_before_it_is_committed(served: Index) -> None:
+    with pytest.raises(AssertionError, match="before it is committed"):
+        sender(served.reader())
 
 
 def _append(path: Path, first: int) -> None:

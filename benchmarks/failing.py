@@ -109,6 +109,8 @@ class Load:
             try:
                 result = self.ask()
                 end = "degraded" if result.degraded else "hits"
+                if result.degraded:
+                    done.wait(0.002)
             except KnowledgeError as error:
                 end = type(error).__name__
                 done.wait(0.002)  # a caller that is refused at once does not spin

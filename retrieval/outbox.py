@@ -6,10 +6,11 @@ A row is on disk before its answer is given. Delivery may be interrupted anywher
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ DELIVER = sql.SQL(
     " %(model)s, %(k)s, %(filters)s, %(hits)s::text[], %(scores)s::real[], %(timings)s, %(reasons)s::text[],"
     " %(versions)s, %(correlation)s)"
 )
+
+
+BATCH = 200
+"""Rows of one transaction."""
+
+Send = Callable[[Sequence[Mapping[str, Any]]], bool]
 
 
 class Outbox:
@@ -64,12 +71,12 @@ class Outbox:
                     os.ftruncate(handle, size)
                     raise
 
-    def deliver(self, send: Callable[[Mapping[str, Any]], bool]) -> int:
+    def deliver(self, send: Send) -> int:
         """Hand every row over, oldest first, and forget them. Returns how many were taken.
 
         Args:
-            send: takes a row; False where it can never be taken, which sets it aside. An error stops the delivery,
-                and the next one begins anew.
+            send: takes rows of one tenant; False where they can never be taken, which sets them aside. An error stops
+                the delivery, and the next one begins anew.
         """
         taken = 0
         with self._locked(self.path.with_suffix(".delivery-lock")):
@@ -81,20 +88,16 @@ class Outbox:
                     taken += self._deliver_file(send)
         return taken
 
-    def _deliver_file(self, send: Callable[[Mapping[str, Any]], bool]) -> int:
+    def _deliver_file(self, send: Send) -> int:
         taken = 0
-        for line in self._under_way.read_bytes().splitlines():
-            try:
-                row = json.loads(line) if line.strip() else None
-            except ValueError:
-                row = None  # half a row: its answer was never given
-            if row is None:
-                continue
-            if send(row):
-                taken += 1
-            else:
-                with os.fdopen(os.open(self._refused, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as aside:
-                    aside.write(line + b"\n")
+        for _, group in itertools.groupby(_rows(self._under_way), key=lambda row: row.get("tenant")):
+            while batch := list(itertools.islice(group, BATCH)):
+                if send(batch):
+                    taken += len(batch)
+                else:
+                    handle = os.open(self._refused, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                    with os.fdopen(handle, "ab") as aside:
+                        aside.writelines(json.dumps(row).encode() + b"\n" for row in batch)
         self._under_way.unlink()
         return taken
 
@@ -108,17 +111,24 @@ class Outbox:
             os.close(handle)
 
 
-def sender(connection: psycopg.Connection[Any]) -> Callable[[Mapping[str, Any]], bool]:
-    """Sends rows over a reader's connection in autocommit; each in a transaction of its own tenant."""
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as file:
+        for line in file:
+            with suppress(ValueError):  # half a row: its answer was never given
+                yield json.loads(line)
+
+
+def sender(connection: psycopg.Connection[Any]) -> Send:
+    """Sends rows over a reader's connection in autocommit; each batch in a transaction of its tenant."""
     assert connection.autocommit, "within another transaction a row would be forgotten before it is committed"
 
-    def send(row: Mapping[str, Any]) -> bool:
-        entry = {"tenant": row["tenant"], "roles": ["everyone"], "clearance": 0, "release": None}
+    def send(rows: Sequence[Mapping[str, Any]]) -> bool:
+        entry = {"tenant": rows[0]["tenant"], "roles": ["everyone"], "clearance": 0, "release": None}
         with connection.transaction():
             entered = connection.execute(ENTER, entry).fetchone()
             if entered is None or entered[0] is not None:
                 return False  # a tenant that is not there any more has no log to write to
-            connection.execute(DELIVER, row)
+            connection.cursor().executemany(DELIVER, rows)
         return True
 
     return send

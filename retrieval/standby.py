@@ -27,6 +27,7 @@ from retrieval.outbox import Outbox
 from retrieval.principal import CLEARANCES, Principal
 from retrieval.result import Citation, Filters, Hit, SearchResult
 from retrieval.search import Search
+from retrieval.shape import Candidate, Shape, select
 from retrieval.snapshot import DamagedError, Header
 
 KEPT = 4
@@ -219,15 +220,20 @@ def find(found: Snapshot, search: Search, now: datetime) -> list[Hit]:
     _, bound = mass(search.words, {term: (frequency[term], idf[term]) for term in terms})
     scores = np.minimum(1, raw / bound)
     order = np.lexsort((np.array(places), -scores))
-    hits: list[Hit] = []
+    hits: dict[int, Hit] = {}
+    candidates: list[Candidate] = []
     for number in order:
         row = found.rows[places[number]]
         document = found.documents[row["document"]]
         if document["acl"] == row["acl"] and _passes(document, row, search.filters):
-            hits.append(_hit(document, row, float(scores[number]), len(hits) + 1))
-            if len(hits) == search.k:
+            hits[row["chunk"]] = _hit(document, row, float(scores[number]), len(hits) + 1)
+            candidates.append(Candidate(row["chunk"], row["document"], 0, row["text"]))
+            if len(hits) == search.candidates:
                 break
-    return hits
+    # Neighbours are not joined here: a poorer answer, and marked as one.
+    asked = search.shape or Shape()
+    shape = Shape(per_document=asked.per_document, unique=asked.unique)
+    return [hits[span.chunk] for span in select(candidates, search.k, shape)]
 
 
 def _okapi(

@@ -305,22 +305,24 @@ def test_rows_survive_a_process_that_dies_and_a_delivery_that_breaks(tmp_path: P
     outbox.append({"request_id": 4})
     seen: list[int] = []
 
-    def breaking(row: Any) -> bool:
-        if len(seen) == 2:
-            raise psycopg.OperationalError("gone again")
-        seen.append(row["request_id"])
+    def breaking(rows: Any) -> bool:
+        seen.extend(row["request_id"] for row in rows)
+        raise psycopg.OperationalError("gone again")
+
+    def taking(rows: Any) -> bool:
+        seen.extend(row["request_id"] for row in rows)
         return True
 
     with pytest.raises(psycopg.OperationalError):
         outbox.deliver(breaking)
     outbox.append({"request_id": 5})
     assert outbox.waiting
-    seen = []
-    assert outbox.deliver(lambda row: not seen.append(row["request_id"])) == 5  # type: ignore[func-returns-value]
+    seen.clear()
+    assert outbox.deliver(taking) == 5
     assert seen == [0, 1, 2, 4, 5]
     assert not outbox.waiting
     outbox.append({"request_id": 6})
-    assert outbox.deliver(lambda row: False) == 0
+    assert outbox.deliver(lambda rows: False) == 0
     assert json.loads((tmp_path / "audit" / "pending.refused").read_text()) == {"request_id": 6}
     assert outbox.path.parent.stat().st_mode & 0o777 == 0o700
 
@@ -345,7 +347,7 @@ def test_processes_share_an_outbox(tmp_path: Path) -> None:
         worker.start()
     seen: list[int] = []
     while any(worker.is_alive() for worker in workers) or Outbox(path).waiting:
-        Outbox(path).deliver(lambda row: not seen.append(row["request_id"]))  # type: ignore[func-returns-value]
+        Outbox(path).deliver(lambda rows: seen.extend(row["request_id"] for row in rows) or True)  # type: ignore[func-returns-value]
     assert sorted(seen) == [*range(50), *range(100, 150)]
 
 

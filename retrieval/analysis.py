@@ -26,20 +26,26 @@ _DIGIT = re.compile(r"\d")
 _MIXED = re.compile(r"(\d+)([^\W\d_]+)|([^\W\d_]+)(\d+)")
 _POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s\b")
 
-STOP_WORDS = frozenset(
-    # function words of German
-    "aber als am an auch auf aus bei bin bis bist da damit dann das dass daß dem den der des die dies diese diesem"
-    " diesen dieser dieses doch dort du durch ein eine einem einen einer eines er es für hat hatte hatten habe haben"
-    " hier ich ihr ihre ihrem ihren ihrer ihres im in ins ist ja kann können man mein meine mit nach nicht noch nun"
-    " nur ob oder ohne schon sehr sein seine sich sie sind so über um und uns unser unsere unter vom von vor war"
-    " waren was weil welche welchem welchen welcher welches wenn wer werden wie wir wird wo wurde wurden zu zum zur"
-    # and of English
-    " a about after all also an and any are as at be because been before being but by can could did do does for"
-    " from had has have he her here hers him his how i if in into is it its itself me more most my no nor not of on"
-    " only or other our ours out over own same she should so some such than that the their theirs them then there"
-    " these they this those through to too under until up very was we were what when where which while who whom why"
-    " will with would you your yours".split()
-)
+FUNCTION_WORDS = {
+    "de": frozenset(
+        "aber als am an auch auf aus bei bin bis bist da damit dann das dass daß dem den der des die dies diese"
+        " diesem diesen dieser dieses doch dort du durch ein eine einem einen einer eines er es für hat hatte"
+        " hatten habe haben hier ich ihr ihre ihrem ihren ihrer ihres im in ins ist ja kann können man mein meine"
+        " mit nach nicht noch nun nur ob oder ohne schon sehr sein seine sich sie sind so über um und uns unser"
+        " unsere unter vom von vor war waren was weil welche welchem welchen welcher welches wenn wer werden wie"
+        " wir wird wo wurde wurden zu zum zur".split()
+    ),
+    "en": frozenset(
+        "a about after all also an and any are as at be because been before being but by can could did do does for"
+        " from had has have he her here hers him his how i if in into is it its itself me more most my no nor not"
+        " of on only or other our ours out over own same she should so some such than that the their theirs them"
+        " then there these they this those through to too under until up very was we were what when where which"
+        " while who whom why will with would you your yours".split()
+    ),
+}
+"""Function words by language: they are not indexed, and they tell which language a question is in."""
+
+STOP_WORDS = frozenset().union(*FUNCTION_WORDS.values())
 
 
 @functools.cache
@@ -104,6 +110,15 @@ def passage_terms(text: str, language: str, context: str = "") -> list[str]:
 def context(title: str, heading: str | None) -> str:
     """What a passage is indexed under besides its own words."""
     return f"{title}\n{heading}" if heading else title
+
+
+def question_language(text: str) -> str | None:
+    """Language of a question by the function words that only one language has; None where they do not decide."""
+    found = set(_PART.findall(unicodedata.normalize("NFKC", text).casefold()))
+    german, english = (
+        len(found & FUNCTION_WORDS[one] - FUNCTION_WORDS[two]) for one, two in ("de en".split(), "en de".split())
+    )
+    return None if german == english else "de" if german > english else "en"
 
 
 def query_terms(text: str) -> list[tuple[str, ...]]:

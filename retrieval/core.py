@@ -35,7 +35,7 @@ from retrieval.errors import (
     UnknownTenantError,
     UnsafeRoleError,
 )
-from retrieval.fusion import GAP, similarity_gap
+from retrieval.fusion import DEFAULT, Scale, similarity_scale
 from retrieval.limits import Deadline, Gate, RateLimit
 from retrieval.outbox import Outbox, sender
 from retrieval.principal import CLEARANCES, Principal
@@ -84,14 +84,14 @@ class Embedded:
         milliseconds: what it took.
         problem: a word of `result.REASONS`.
         fingerprint: of the model that made the vector.
-        gap: unit in which the model's similarities are weighed.
+        scale: what the model's similarities mean.
     """
 
     vector: object | None
     milliseconds: float
     problem: str | None = None
     fingerprint: str | None = None
-    gap: float = GAP
+    scale: Scale = DEFAULT
 
 
 class Core:
@@ -128,7 +128,7 @@ class Core:
         self._now = now
         self._key = load_key(settings.keys_dir / "audit.key")
         self._encoder = encoder
-        self._gap: float | None = None
+        self._scale: Scale | None = None
         self._reranker = Reranker(settings.reranker, clock=now) if settings.reranker else None
         self._guard = threading.Lock()
         self._gate = Gate(settings.concurrency or settings.pool_size, settings.queue_length)
@@ -335,10 +335,10 @@ class Core:
         return self._encoder
 
     def load_model(self) -> None:
-        """Load the model now, and measure the unit in which its similarities are weighed."""
+        """Load the model now, and measure what its similarities mean."""
         encoder = self.encoder()
         encoder.load()
-        self._gap = similarity_gap(encoder)
+        self._scale = similarity_scale(encoder)
         if self._reranker is not None:
             self._reranker.load()
 
@@ -386,8 +386,8 @@ class Core:
             from pgvector import HalfVector
 
             vector = HalfVector(encoder.encode_query(query))
-            if self._gap is None:
-                self._gap = similarity_gap(encoder)
+            if self._scale is None:
+                self._scale = similarity_scale(encoder)
             worked = True
         except ModelMismatchError:
             raise
@@ -400,7 +400,7 @@ class Core:
             problem, worked = "model_failed", None if self._encoder is not None else False
         finally:
             self._model_breaker.settle(attempt, worked)
-        made = Embedded(vector, (self._clock() - began) * 1000, problem, fingerprint, self._gap or GAP)
+        made = Embedded(vector, (self._clock() - began) * 1000, problem, fingerprint, self._scale or DEFAULT)
         if vector is not None:
             self._vectors.put(query, replace(made, milliseconds=0.0))
         return made
@@ -418,7 +418,7 @@ class Core:
         if embedded is None:
             embedded = Embedded(None, 0.0, "model_slow")
         search.embedded(embedded.milliseconds, embedded.problem)
-        search.gap = embedded.gap
+        search.scale = embedded.scale
         self.check_model(space, embedded.fingerprint)
         return embedded.vector
 

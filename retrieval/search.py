@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from retrieval import bm25, fusion, statements
-from retrieval.analysis import query_terms
+from retrieval.analysis import query_terms, question_language
 from retrieval.audit import query_pseudonym
 from retrieval.errors import InvalidPrincipalError, InvalidQueryError
 from retrieval.limits import Deadline
@@ -51,7 +51,7 @@ class Search:
         key: key of the audit log's pseudonyms.
         deadline: by when the answer must be there.
         reasons: why the answer is poorer than it could be; empty where it is not.
-        gap: unit of the vector leg (`fusion.similarity_gap`).
+        scale: what the model's similarities mean.
         shape: how hits are put together, where anything is asked for; reranks: whether a cross-encoder looks at them.
     """
 
@@ -70,13 +70,14 @@ class Search:
     timings: dict[str, float] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     partition: int | None = None
-    gap: float = fusion.GAP
+    scale: fusion.Scale = fusion.DEFAULT
     shape: Shape | None = None
     reranks: bool = False
 
     def __post_init__(self) -> None:
         self._began = self._last = self.clock()
         self.words = query_terms(self.query)
+        self.language = question_language(self.query)
         self._release_read = 0
         self.lexical = bm25.Lexical.nothing()
         self._eligible: NDArray[np.int32] | None = None
@@ -169,7 +170,9 @@ class Search:
             "eligible": None if self._eligible is None else self._eligible.tolist(),
             "weight": 1.0 if vector is None else fusion.LEXICAL_WEIGHT,
             "bound": self.lexical.bound or 1.0,
-            "span": fusion.UNITS * self.gap,
+            "span": fusion.UNITS * self.scale.gap,
+            "language": self.language,
+            "bias": self.scale.bias,
         }
 
     def fusion(self, space: Space, vector: object | None) -> Statement:

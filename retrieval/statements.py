@@ -74,15 +74,22 @@ nearest as materialized ({vector}),
 vectorial as (
     select chunk, distance, row_number() over (order by distance, chunk) as place from nearest
 ),
-bounds as (select min(distance) as best from nearest),
 candidate as (
     select chunk, l.place as lexical_rank, v.place as vector_rank,
            coalesce(v.distance, l.distance) as distance, coalesce(l.score, 0) as lexical
     from lexical l full join vectorial v using (chunk)
 ),
+weighed as materialized (
+    select c.*, c.distance - case when d.language <> %(language)s then %(bias)s::float8 else 0 end as far
+    from candidate c
+    left join lateral (
+        select document from {s}.chunk{p} where %(language)s::text is not null and chunk = c.chunk offset 0) p on true
+    left join lateral (select language from {s}.document{p} where document = p.document offset 0) d on true
+),
+bounds as (select min(far) as best from weighed),
 fused as (
-    select c.*, {score} as score
-    from candidate c cross join bounds b
+    select w.*, {score} as score
+    from weighed w cross join bounds b
     order by score desc, chunk
     limit %(k)s
 )
@@ -164,7 +171,7 @@ def _compose(template: str, space: int, partition: int | None, variant: str = "n
     tables = {"s": space_schema(space), "p": "" if partition is None else f"_{int(partition)}"}
     vector = _VECTOR[variant].format(n=n, **tables)
     distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
-    score = fusion.SCORE.format(lexical="lexical", distance="c.distance", best="b.best")
+    score = fusion.SCORE.format(lexical="lexical", distance="w.far", best="b.best")
     ranked = _RANKED.format(vector=vector, distance=distance, score=score, **tables)
     return sql.SQL(template.format(ranked=ranked, **_LOGGED, **tables))
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval import bm25
+from retrieval.analysis import question_language
 from retrieval.embedding import Encoder
-from retrieval.fusion import GAP_MIN, UNITS, fuse, similarity_gap
+from retrieval.fusion import GAP_MIN, UNITS, fuse, similarity_scale
 from tests.support import GoldDocument, Index, WordsEncoder, asker, everyone
 
 ADA = asker()
@@ -35,7 +38,7 @@ def test_the_statement_computes_the_formula(served: Index, query: str) -> None:
     alone = served.retriever(_NoVector()).search(query, principal=ADA, k=50).hits
     share = {hit.chunk_id: hit.score for hit in alone}
     assert len(hits) == len(TEXTS)
-    span = UNITS * similarity_gap(WordsEncoder())
+    span = UNITS * similarity_scale(WordsEncoder()).gap
     expected = fuse(
         np.array([share.get(hit.chunk_id, 0.0) for hit in hits]),
         np.array([1 - (hit.similarity or 0) for hit in hits]),
@@ -59,7 +62,7 @@ def test_a_rare_word_outweighs_what_the_vectors_can_tell_of_one_word(encoder: En
     packed, lengths = bm25.pack([(n, [*"abcdefg", "rare" if n == 3 else "h"]) for n in range(50)])
     found = bm25.score([("rare",)], packed, chunks=50, length=sum(lengths.values()), limit=10)
     assert found.chunks.tolist() == [3]
-    span = UNITS * similarity_gap(encoder)
+    span = UNITS * similarity_scale(encoder).gap
     lexical, distance = np.array([found.scores[0], 0.0]), np.array([0.25, 0.16])
     mine, other = fuse(lexical, distance, bound=found.bound, span=span)
     assert mine > other
@@ -90,9 +93,47 @@ def test_better_in_both_legs_is_never_worse(pairs: list[tuple[float, float]], bo
                 assert scores[one] >= scores[other]
 
 
-def test_the_gap_is_the_model_s_own(encoder: Encoder) -> None:
-    assert similarity_gap(encoder) == pytest.approx(0.096, abs=0.004)
-    assert similarity_gap(WordsEncoder()) >= GAP_MIN
+def test_the_scale_is_the_model_s_own(encoder: Encoder) -> None:
+    scale = similarity_scale(encoder)
+    assert scale.gap == pytest.approx(0.096, abs=0.004)
+    assert scale.bias == pytest.approx(0.025, abs=0.004)
+    words = similarity_scale(WordsEncoder())
+    assert words.gap >= GAP_MIN
+    assert 0 <= words.bias <= words.gap / 2
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Wie groß muss der Speicher sein?", "de"),
+        ("How large must the tank be?", "en"),
+        ("WAS IST DAS", "de"),
+        ("WP-300X", None),
+        ("in was so", None),
+        ("", None),
+    ],
+)
+def test_function_words_tell_the_language_of_a_question(text: str, language: str | None) -> None:
+    assert question_language(text) == language
+
+
+def test_an_answer_in_the_other_language_is_not_behind_for_its_language(index: Index, encoder: Encoder) -> None:
+    """The model alone prefers what is in the language of the question; the bias is measured and given back."""
+    answer = "Every machine is serviced by a technician once in two years, at no charge."
+    others = ["Die Maschine ist sehr leise und braucht wenig Strom.", "Jede Maschine wird vor dem Versand geprüft."]
+    documents = [GoldDocument("en", everyone(), [answer], language="en")]
+    documents += [GoldDocument(f"de{n}", everyone(), [text], language="de") for n, text in enumerate(others)]
+    model: Any = encoder
+    index.serve(documents, encoder=model)
+    question = "Wie oft wird jede Maschine gewartet?"
+    scores = {h.citation.title: h for h in index.retriever(model).search(question, principal=ADA)}
+    span = UNITS * similarity_scale(encoder).gap
+    credited = [(hit.similarity or 0) + similarity_scale(encoder).bias * (name == "en") for name, hit in scores.items()]
+    for name, hit in scores.items():
+        own = (hit.similarity or 0) + similarity_scale(encoder).bias * (name == "en")
+        meaning = 0.5 * max(0.0, 1 - (max(credited) - own) / span)
+        assert hit.score >= meaning - 1e-6
+        assert name != "en" or hit.score == pytest.approx(meaning, abs=1e-3)
 
 
 class _NoVector(WordsEncoder):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, NameObject, NumberObject
 
 from assets.silver.document import Document
 from assets.silver.limits import Limits
@@ -166,6 +169,30 @@ def test_what_recognition_put_behind_a_scan_is_text() -> None:
     page = [image, *(Run(text, 60, 700 - 13 * at, state="3 Tr") for at, text in enumerate(SENTENCES))]
     document = only(place([page]))
     assert (document.text, document.hidden) == (PARAGRAPH, ())
+
+
+def test_what_was_filled_into_a_form_is_read_where_it_stands() -> None:
+    from pypdf import PdfReader, PdfWriter
+    from pypdf.annotations import FreeText
+
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(place([[Run("Name:", 60, 700), *column(60, 600, *SENTENCES)]]))))
+    field = FreeText(text="Maja Lindqvist", rect=(120, 695, 300, 715), font_size="10pt")
+    appearance = DecodedStreamObject()
+    appearance.set_data(b"BT /F1 10 Tf 2 5 Td (Maja Lindqvist) Tj ET")
+    appearance.update(
+        {
+            NameObject("/Type"): NameObject("/XObject"),
+            NameObject("/Subtype"): NameObject("/Form"),
+            NameObject("/BBox"): ArrayObject([NumberObject(number) for number in (0, 0, 180, 20)]),
+            NameObject("/Resources"): writer.pages[0]["/Resources"],
+        }
+    )
+    field[NameObject("/AP")] = DictionaryObject({NameObject("/N"): writer._add_object(appearance)})
+    field[NameObject("/F")] = NumberObject(4)
+    writer.add_annotation(0, field)
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    assert only(buffer.getvalue()).text == f"Name: Maja Lindqvist\n\n{PARAGRAPH}"
 
 
 def test_addresses_that_were_broken_are_put_together() -> None:

@@ -160,7 +160,7 @@ def _in_order(lines: Sequence[Line]) -> list[Line]:
     blocks = _blocks(whole)
     if not 1 < len(blocks) <= _MOST_BLOCKS or not _comes_back(blocks):
         return whole
-    return [line for block in _cut(blocks) for line in block.lines]
+    return _with_pieces_joined([line for block in _cut(blocks) for line in block.lines])
 
 
 def _with_pieces_joined(lines: Sequence[Line]) -> list[Line]:

@@ -118,10 +118,18 @@ def _by_pdfium(content: bytes, limits: Limits) -> PdfText | None:
         if limits.ocr:
             _recognise(document, found, limits)
         found.outline = _outline(document)
-        found.properties = document.get_metadata_dict()
+        found.properties = _properties(document)
     finally:
         document.close()
     return found
+
+
+def _properties(document: PdfDocument) -> dict[str, str]:
+    try:
+        return {str(key): str(value) for key, value in document.get_metadata_dict().items()}
+    except ValueError:
+        # Titles in an encoding that is none.
+        return {}
 
 
 def _recognise(document: PdfDocument, found: PdfText, limits: Limits) -> None:

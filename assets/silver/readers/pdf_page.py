@@ -23,10 +23,14 @@ _WORD = re.compile(r"\S+")
 
 _TEXT, _IMAGE, _FORM = 1, 3, 5
 """Kinds of page objects (`FPDF_PAGEOBJ_*`)."""
+_AS_SHOWN, _FLATTENED = 0, 1
+"""`FLAT_NORMALDISPLAY`, `FLATTEN_SUCCESS`."""
 _INVISIBLE_MODES = frozenset({3, 7})
 """Text rendering modes that paint nothing (ISO 32000-1, table 106)."""
 _LEGIBLE_POINTS = 1.5
 """Height below which letters are dust; the finest print of labels and drawings has about 3 points."""
+_RECOGNISED = 0.5
+"""Share of a page's text that is invisible where text recognition put it behind a scan."""
 _SIZE_OF_GLYPH = 1.4
 """Size of letters over the height of a glyph, where the font does not tell it."""
 _OPAQUE = 26
@@ -107,6 +111,10 @@ class PageReader:
         """
         raw = self._raw
         page = raw.FPDF_LoadPage(self._document.raw, number - 1)
+        if page and raw.FPDFPage_GetAnnotCount(page) > 0 and raw.FPDFPage_Flatten(page, _AS_SHOWN) == _FLATTENED:
+            # What was written into the fields of a form becomes part of the page, as it is shown.
+            raw.FPDF_ClosePage(page)
+            page = raw.FPDF_LoadPage(self._document.raw, number - 1)
         if not page:
             raise ValueError(f"page {number}")
         try:
@@ -323,11 +331,13 @@ class PageReader:
             for (_, _, address), box in zip(runs, boxes, strict=True)
             if box[3] - box[1] >= _LEGIBLE_POINTS
         }
+        unseen_letters = sum(end - start for start, end, at in runs if objects.suspects[at] == "invisible_text")
+        scan = unseen_letters >= _RECOGNISED * len(text)
         for (start, end, address), box in zip(runs, boxes, strict=True):
             kind = objects.suspects[address]
             if kind == "tiny_text" and objects.sizes[address] in legible:
                 continue
-            if kind == "invisible_text" and any(_overlap(box, image) for image in objects.images):
+            if kind == "invisible_text" and scan and any(_overlap(box, image) for image in objects.images):
                 # What text recognition puts behind a scan says what the picture shows.
                 continue
             if kind == "white_text":

@@ -21,7 +21,7 @@ def application() -> typer.Typer:
     """All commands."""
     import typer
 
-    from pipelines.cli import audit, database, demo, dev, doctor, erase, ingest, release, review, search, status
+    from pipelines.cli import audit, database, demo, dev, doctor, erase, ingest, keys, release, review, search, status
     from pipelines.cli.frame import Commands
 
     app = typer.Typer(
@@ -42,6 +42,7 @@ def application() -> typer.Typer:
     app.command("review")(review.review)
     app.add_typer(release.group, name="release")
     app.add_typer(audit.group, name="audit")
+    app.add_typer(keys.group, name="keys")
     app.add_typer(database.group, name="db")
     return app
 

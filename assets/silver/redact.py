@@ -63,6 +63,9 @@ RECOGNIZERS: tuple[Recognizer, ...] = (*NUMBERED, People())
 
 _BLOT = "\0"
 
+_BESIDE = 300
+"""Characters around a token, to the ends of their lines, that are looked at again: no recognizer sees farther."""
+
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
@@ -87,7 +90,7 @@ class _Edit:
     token: str
 
 
-def redact(document: Document, key: bytes, readable_names: Sequence[str] = ()) -> Redacted:
+def redact(document: Document, key: bytes, readable_names: Sequence[str] = (), *, names: bool = True) -> Redacted:
     """The document with tokens in place of personal data.
 
     Text, title, authors, tags, address, speakers, notes and texts in `extra` are redacted; block ranges follow
@@ -96,6 +99,7 @@ def redact(document: Document, key: bytes, readable_names: Sequence[str] = ()) -
     Args:
         key: secret of the tenant; the same value gets the same token under the same key only.
         readable_names: names that stay, exact or as `/pattern/` (see `assets.silver.pii.readable_entry`).
+        names: look for names of people, too.
 
     Raises:
         ConfigurationError: the key is empty.
@@ -106,7 +110,7 @@ def redact(document: Document, key: bytes, readable_names: Sequence[str] = ()) -
     speakers = dict.fromkeys(block.speaker for block in document.blocks if block.speaker)
     readable = Readable(readable_names, (*document.authors, *speakers), document.text)
     counts: Counter[str] = Counter()
-    redactor = _Redactor(document.language, key, readable, counts, RECOGNIZERS)
+    redactor = _Redactor(document.language, key, readable, counts, RECOGNIZERS if names else NUMBERED)
     # who is named as an author is public; a number or an address beside the name is not
     numbers = _Redactor(document.language, key, readable, counts, NUMBERED)
     named = {speaker: numbers.text(speaker) for speaker in speakers}
@@ -163,13 +167,16 @@ class _Redactor:
 
     def text(self, text: str) -> str:
         """A text without personal data."""
-        while edits := self._edits(text):
+        edits = self._edits(text)
+        while edits:
             text = _apply(text, edits)
+            edits = self._edits_beside(text, edits)
         return text
 
     def blocks(self, document: Document) -> Document:
         """The document with its text redacted and its blocks where the text now is."""
-        while edits := self._edits(document.text):
+        edits = self._edits(document.text)
+        while edits:
             moved = _Moved(edits)
             document = replace(
                 document,
@@ -179,7 +186,31 @@ class _Redactor:
                     for block in document.blocks
                 ),
             )
+            edits = self._edits_beside(document.text, edits)
         return document
+
+    def _edits_beside(self, text: str, edits: Sequence[_Edit]) -> list[_Edit]:
+        """What has become visible beside tokens, which is all that a pass over the whole text could find.
+
+        Args:
+            edits: the last ones; `text` is what they made.
+        """
+        moved = _Moved(edits)
+        windows: list[tuple[int, int]] = []
+        for edit in edits:
+            at = moved.start(edit.start)
+            start = text.rfind("\n", 0, max(0, at - _BESIDE)) + 1
+            end = text.find("\n", min(len(text), at + len(edit.token) + _BESIDE))
+            end = len(text) if end < 0 else end
+            if windows and start <= windows[-1][1]:
+                windows[-1] = (windows[-1][0], max(end, windows[-1][1]))
+            else:
+                windows.append((start, end))
+        return [
+            replace(edit, start=edit.start + start, end=edit.end + start)
+            for start, end in windows
+            for edit in self._edits(text[start:end])
+        ]
 
     def _edits(self, text: str) -> list[_Edit]:
         """What is to be replaced, in order and without overlap.

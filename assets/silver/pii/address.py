@@ -66,6 +66,10 @@ _HOME = re.compile(
     r"|zugestellt|liefern|geliefert|zieh\w*|umgezogen|address|liv(?:e|es|ed|ing) at|resid\w+ at|located at|ship\w* to|deliver\w* to)\b",
     re.IGNORECASE,
 )
+_NUMBER_BEHIND_WORD = re.compile(r"[^\W\d_]\.?[ ]{0,2}(?=\d)")
+_ENDS_BY_LENGTH = sorted(_SURE_ENDS, key=len, reverse=True)
+_LONGEST_END = max(map(len, _SURE_ENDS))
+_HOME_REACH = 110
 _NOT_STREETS = frozenset(
     "der die das den dem des ein eine einer eines einem einen in im am an auf zur zum von vom unsere unserer ihre ihrer meine meiner"
     " dieser diese jeder jede neben hinter vor zwischen und oder nach bis über ab auch tel telefon fax nr hausnummer absatz seite"
@@ -95,11 +99,20 @@ _ENGLISH_BOX = re.compile(
     rf"(?<!\w)(?:P\.?[ ]?O\.?[ ]?Box[ ]\d{{1,6}}|(?:PSC|Unit|CMR)[ ]\d{{3,5}},?[ ]Box[ ]\d{{2,5}}|USNS[ ][A-Z][\w ]{{2,30}})"
     rf"(?:,?[ \n]{{1,2}}(?:APO|FPO|DPO)[ ]A[AEP][ ]\d{{5}}|{_ENGLISH_PLACE})?"
 )
+_UNITS = ("Apt.", "Suite", "Apartment", "Ste.")
 _UNIT_ANCHOR = re.compile(r"(?<!\w)(?:Apt\.|Suite|Apartment|Ste\.)[ ]#?\d{1,5}(?!\w)")
 _ENGLISH_HOME = re.compile(
     r"\b(?:address(?:es)?(?:[ ]\w+){0,2}?(?:[ ]?[:=]|[ ](?:is|was|to|with|as|of|at|in))|address[:,]?|liv(?:e|es|ed|ing)[ ](?:at|in)|resid(?:e|es|ed|ing)[ ]at"
     r"|located[ ](?:at|in)|(?:ship|deliver|mail|send|sent|move|moved|moving)\w*[ ](?:it[ ]|this[ ]|them[ ])?to|office[ ](?:is[ ])?at|(?:visit|find)[ ]us[ ]at|residence[:,]?)\b:?[ \n]+",
     re.IGNORECASE,
+)
+_AT_NUMBER = re.compile(
+    r"\b(?:at|on|to|from|of|near|in|same:|are:)[ :\[]{1,3}(?P<run>\d{1,6}[A-Za-z]?[ ][A-ZÀ-ÖØ-Þ\d])"
+)
+_WAY_WORDS = frozenset(_WAYS.split("|"))
+_COUNTED = frozenset(
+    "january february march april may june july august september october november december jan feb mar apr jun jul aug sep sept oct nov"
+    " dec million billion thousand hundred percent am pm gb mb kb tb ghz mhz km kg usd eur".split()
 )
 _RUN = re.compile(
     r"(?:[A-ZÀ-ÖØ-Þ][\w'’.-]*|[\u0370-\u03ff][\w'’.-]*|\d[\w/-]*|#\d+|(?:de|da|do|of|the|la|van|der|und|and|u)(?=[ ]))(?:,?[ ]?\n?[ ]?,?[ ]?)?"
@@ -116,26 +129,41 @@ class Addresses:
         yield from _german(text)
         if language != "de":
             yield from _english(text)
-        for match in _ENGLISH_BOX.finditer(text):
-            yield _span(text, match.start(), match.end())
+        if "Box" in text or "BOX" in text or "USNS" in text:
+            for match in _ENGLISH_BOX.finditer(text):
+                yield _span(text, match.start(), match.end())
 
 
 def _german(text: str) -> Iterator[Span]:
-    for match in _SURE.finditer(text):
-        start = _street_start(text, match)
-        if start is not None:
-            yield _span(text, start, match.end())
+    for number in _NUMBER_BEHIND_WORD.finditer(text):
+        ending = text[
+            max(0, number.start() - _LONGEST_END) : number.start() + 1 + (text[number.start() + 1] == ".")
+        ].lower()
+        end = next((end for end in _ENDS_BY_LENGTH if ending.endswith(end)), None)
+        if end is not None:
+            after_end = number.start() + 1 + (text[number.start() + 1] == ".")
+            match = _SURE.match(text, after_end - len(end))
+            start = _street_start(text, match) if match is not None else None
+            if match is not None and start is not None:
+                yield _span(text, start, match.end())
+        elif _HOME.search(text, max(0, number.start() - _HOME_REACH), number.start()):
+            yield from _unsure(text, number.start())
     for match in _WITH_PLACE.finditer(text):
         before = _STREET_BEFORE.search(text, max(0, match.start() - _REACH), match.start())
         if before is not None and before[0].split()[-1].lower().strip(".") not in _NOT_STREETS:
             yield _span(text, before.start(), match.end())
-    for match in _POST_BOX.finditer(text):
-        yield _span(text, match.start(), match.end())
-    if _HOME.search(text) is not None:
-        for match in _UNSURE_STREET.finditer(text):
-            said = text[max(0, match.start() - 40) : match.start()].rsplit("\n", 2)[-1]
-            if _HOME.search(said):
-                yield _span(text, match.start(), match.end())
+    if "Postfach" in text:
+        for match in _POST_BOX.finditer(text):
+            yield _span(text, match.start(), match.end())
+
+
+def _unsure(text: str, at: int) -> Iterator[Span]:
+    """A street by a name that could be another word, where a word before says that somebody lives there."""
+    low = max(0, at - _REACH)
+    for match in _UNSURE_STREET.finditer(text, low, min(len(text), at + 12)):
+        said = text[max(0, match.start() - 40) : match.start()].rsplit("\n", 2)[-1]
+        if match.start("house") > at and _HOME.search(said):
+            yield _span(text, match.start(), match.end())
 
 
 def _street_start(text: str, match: re.Match[str]) -> int | None:
@@ -175,14 +203,26 @@ def _street_start(text: str, match: re.Match[str]) -> int | None:
 def _english(text: str) -> Iterator[Span]:
     for match in _ENGLISH.finditer(text):
         yield _span(text, match.start(), match.end())
-    for match in _UNIT_ANCHOR.finditer(text):
+    for match in _UNIT_ANCHOR.finditer(text) if any(unit in text for unit in _UNITS) else ():
         start, end = _extended(text, match.start(), match.end())
         yield _span(text, start, end)
+    for match in _AT_NUMBER.finditer(text):
+        end = _run_end(text, match.start("run"))
+        if _is_street(text[match.start("run") : end]):
+            yield _span(text, match.start("run"), end)
     for cue in _ENGLISH_HOME.finditer(text):
         end = _run_end(text, cue.end())
         written = text[cue.end() : end]
         if re.search(r"\d", written) and re.search(r"[^\W\d_]{3}", written):
             yield _span(text, cue.end(), end)
+
+
+def _is_street(written: str) -> bool:
+    """Whether a number and capitalised words are more than `5 May` or `3 Million`: a way, another number, or several lines."""
+    words = written.split()
+    if len(words) < 2 or words[1].lower().strip(".,") in _COUNTED:
+        return False
+    return any(word.strip(".,") in _WAY_WORDS for word in words[1:]) or any(word[0].isdigit() for word in words[2:])
 
 
 def _run_end(text: str, at: int) -> int:

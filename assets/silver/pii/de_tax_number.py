@@ -39,5 +39,5 @@ TaxNumbers = GermanNumbers(
             re.compile(rf"{NOT_AFTER}\d{{4}}[ /]?0[ /]?\d{{3,4}}[ /]?\d{{4,5}}{NOT_BEFORE}"), _NAMES, needs_name=True
         ),
     ),
-    cues=("steuer", "st.", "st-", "stnr", "st nr", "finanzamt", "tax"),
+    cues=("steuer", "st.-", "st.n", "st. n", "st-n", "st/n", "stnr", "st nr", "finanzamt", "tax"),
 )

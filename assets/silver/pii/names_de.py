@@ -262,7 +262,9 @@ class Model:
         if number == len(self._own):
             self._own = np.concatenate([self._own, np.zeros_like(self._own)])
         for place, features in enumerate(own_features(word)):
-            self._own[number, place] = sum((self._weights.get(name, self._none) for name in features), self._none)
+            for name in features:
+                if (weights := self._weights.get(name)) is not None:
+                    self._own[number, place] += weights
         self._ids[word] = number
         self._kinds.append(kind(word))
         return number

@@ -3,8 +3,8 @@
     python -m benchmarks.privacy [--data DIR] [--quick] [--json FILE]
 
 `--data` holds `*.jsonl` with `{id, lang, text, spans: [{start, end, label, text}]}`; labels are mapped by
-`benchmarks.pii.labels`, unknown ones are reported. German numbers, telephones, addresses, dates of birth and secrets are
-generated, beside figures that only look like them. One pass of the shipped recognizers is measured
+`benchmarks.pii.labels`, unknown ones are reported. German numbers, telephones, addresses, dates of birth and secrets
+are generated, beside figures that only look like them. One pass of the shipped recognizers is measured
 (`assets.silver.redact.spans_of`), and for speed and for names that stay readable the whole of `redact`.
 """
 

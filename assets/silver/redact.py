@@ -63,7 +63,7 @@ RECOGNIZERS: tuple[Recognizer, ...] = (*NUMBERED, People())
 
 _BLOT = "\0"
 
-_BESIDE = 300
+_BESIDE = 120
 """Characters around a token, to the ends of their lines, that are looked at again: no recognizer sees farther."""
 
 

@@ -90,7 +90,7 @@ def tax_id(r: random.Random) -> str:
     """Ten digits of which exactly one stands twice, and a check digit."""
     while True:
         chosen = r.sample(string.digits, 9)
-        body = chosen + [r.choice(chosen)]
+        body = [*chosen, r.choice(chosen)]
         r.shuffle(body)
         if body[0] != "0":
             break
@@ -157,9 +157,9 @@ def number_plate(r: random.Random) -> str:
         "B HH M K F S D DO E L DD HB H N BO W BI BN MS KA MA A WI GE MG AC KI HRO FR MZ ER GÖ TÜ LB KN OS".split()
     )
     letters = "".join(r.choice("ABCDEFGHJKLMNPRSTUVWXYZ") for _ in range(r.randrange(1, 3)))
-    return f"{district}{r.choice('-- ')}{letters} {r.randrange(1, 10000)}{r.choice(['', '', '', '', 'E', 'H'])}"[
-        :12
-    ].strip()
+    kind = r.choice(["", "", "", "", "E", "H"])
+    most = min(4, 8 - len(district) - len(letters) - len(kind))
+    return f"{district}{r.choice('-- ')}{letters} {r.randrange(1, 10**most)}{kind}"
 
 
 def tax_number(r: random.Random) -> str:

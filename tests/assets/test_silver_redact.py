@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from assets.silver.document import Block, Document
 from assets.silver.normalise import DocumentBuilder
+from assets.silver.pii.span import TOKEN, neutral
 from assets.silver.redact import redact
 from retrieval.errors import ConfigurationError
 from tests.assets.test_silver_normalise import assert_sound
@@ -48,6 +50,17 @@ VALUES = {
         "30569309025904",
     ],
 }
+VALUES |= {
+    "IP": ["203.0.113.77", "2001:db8:85a3::8a2e:370:7334"],
+    "DE_TAX_ID": ["86095742719", "86 095 742 719"],
+    "DE_VAT_ID": ["DE136695976", "de 136 695 976"],
+    "DE_SOCIAL_SECURITY": ["65170839J003", "65 170839 J 003"],
+    "DE_HEALTH_INSURANCE": ["A123456780"],
+    "DE_ID_CARD": ["L01X00T471"],
+    "DE_PASSPORT": ["C01X00T478"],
+    "URL_WITH_CREDENTIAL": ["https://bob:hunter2x@example.org/x", "https://example.org/a?access_token=Zk8Q2mVt71"],
+    "ADDRESS": ["Hauptstraße 12, 50667 Köln", "Mariahilfer Straße 12/3/5, 1060 Wien"],
+}
 PLANTED = st.sampled_from([(kind, value) for kind, values in VALUES.items() for value in values])
 PROSE = st.sampled_from(
     [
@@ -73,6 +86,98 @@ def test_values_become_tokens_of_their_type(kind: str, value: str) -> None:
     assert redacted.counts == {kind: 1}
     assert redacted.document.text.startswith(f"Kontakt: <{kind}_")
     assert redacted.document.text.endswith(">, danke.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "value"),
+    [
+        ("DE_TAX_NUMBER", "Steuernummer {} beim Amt", "133/8150/8159"),
+        ("DE_ID_CARD", "Personalausweis {} liegt vor", "L01X00T47"),
+        ("DE_PASSPORT", "passport {} expired", "C01X00T47"),
+        ("DE_DRIVING_LICENCE", "Führerschein {} vorgelegt", "B072RRE2I55"),
+        ("DE_NUMBER_PLATE", "das Kennzeichen {} wurde notiert", "HH-XY 99"),
+        ("DATE_OF_BIRTH", "geboren am {} in Ulm", "3. Mai 1980"),
+        ("DATE_OF_BIRTH", "date of birth: {}", "1980-05-03"),
+        ("CREDIT_CARD", "Kreditkarte {} bitte", "41 11 11 11 11 11 11 11"),
+        ("PERSON", "Sehr geehrte Frau {}, danke.", "Müller-Lüdenscheidt"),
+        ("PERSON", "mein Name ist {} und ich rufe an.", "Aylin Demir"),
+    ],
+)
+def test_a_word_beside_says_what_it_is(kind: str, said: str, value: str) -> None:
+    redacted = redact(document_of(said.format(value)), KEY)
+    assert redacted.counts == {kind: 1}
+    assert value not in redacted.document.text
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+        "AKIA2E0A8F3B244C9986".replace("0", "Q").replace("8", "W").replace("9", "Z"),
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n-----END PRIVATE KEY-----",
+        "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
+    ],
+)
+def test_secrets_have_one_token_without_a_hash(secret: str) -> None:
+    redacted = redact(document_of(f"Zugang: {secret} bitte"), KEY)
+    assert redacted.document.text == "Zugang: <SECRET> bitte"
+    assert redacted.counts == {"SECRET": 1}
+    assert neutral(redacted.document.text) == redacted.document.text
+    assert redact(redacted.document, KEY).counts == {}
+
+
+def test_a_password_is_known_by_its_label() -> None:
+    text = redact(
+        document_of("Passwort: Sommer!2024 und mehr, Passwort ändern, password: your_password"), KEY
+    ).document.text
+    assert text == "Passwort: <SECRET> und mehr, Passwort ändern, password: your_password"
+
+
+def test_a_surname_alone_is_the_person_named_in_full() -> None:
+    text = redact(document_of("Frau Petra Kelling sprach. Später widersprach Kelling dem Amt."), KEY).document.text
+    first, second = (match[0] for match in TOKEN.finditer(text))
+    assert first == second
+    assert "Kelling" not in text
+
+
+@pytest.mark.parametrize("listed", [["Petra Kelling"], ["/Petra K.*/"]])
+def test_listed_names_stay_and_others_do_not(listed: list[str]) -> None:
+    text = "Frau Petra Kelling traf Herrn Jonas Brandt. Kelling sagte nichts."
+    redacted = redact(document_of(text), KEY, listed).document.text
+    assert redacted.startswith("Frau Petra Kelling traf Herrn <PERSON_")
+    assert "Brandt" not in redacted
+
+
+def test_authors_and_speakers_stay_readable() -> None:
+    text = "Frau Aylin Demir sprach mit Herrn Jonas Weber. Demir lachte."
+    document = Document(text, (Block("turn", 0, len(text), speaker="Jonas Weber"),), "test/1", authors=("Aylin Demir",))
+    redacted = redact(replace(document, language="de"), KEY)
+    assert redacted.document.text == text
+    assert redacted.document.authors == ("Aylin Demir",)
+    assert redacted.document.blocks[0].speaker == "Jonas Weber"
+
+
+def test_english_names() -> None:
+    text = redact(document_of("Yesterday Sarah Connor met Dr. John Smith in Boston.", "en"), KEY).document.text
+    assert text.count("<PERSON_") == 2
+    assert text.endswith(" in Boston.")
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(["DE89370400440532013000", "4111111111111111", "65170839J003"]), st.data())
+def test_no_checked_value_survives_in_any_spacing(value: str, data: st.DataObject) -> None:
+    gaps = data.draw(st.lists(st.sampled_from(["", " ", "\u00a0", "-"]), min_size=len(value), max_size=len(value)))
+    written = "".join(c + gap for c, gap in zip(value, gaps, strict=True)).strip(" -\u00a0")
+    label = {"D": "IBAN", "4": "Kreditkarte", "6": "SV-Nummer"}[value[0]]
+    text = redact(document_of(f"{label} {written} danke"), KEY).document.text
+    assert value not in "".join(c for c in text if c.isalnum())
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("0123456789abcdefDE<>_ ")), st.binary(min_size=1, max_size=8))
+def test_what_is_neutral_does_not_depend_on_the_key(text: str, key: bytes) -> None:
+    document = document_of(f"{text} IBAN DE89370400440532013000, Frau Müller {text}")
+    assert neutral(redact(document, key).document.text) == neutral(redact(document, KEY).document.text)
 
 
 def test_the_token_is_an_hmac_over_type_and_normal_form() -> None:

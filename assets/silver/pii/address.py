@@ -53,12 +53,12 @@ _WITH_PLACE = re.compile(rf"(?<![\w.,/-])(?P<house>{_HOUSE}){_FLOOR}{_PLACE}")
 _POST_BOX = re.compile(rf"(?<!\w)Postfach[ ](?:\d[ ]?){{1,8}}\d(?:{_PLACE})?")
 
 _STREET_WORD = r"(?:[A-ZÄÖÜÉÈÀ][^\W\d_]*\.?(?:[-'’.][^\W\d_]+\.?)*|\d{1,2}\.)"
-_STREET_LINK = r"(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Hinter|Vor|Beim|Bei|Ob|de|du|des|la|le|della|dei|del|di|von|der|den|dem|am|zum|zur|und|vom|van)"
+_STREET_LINK = r"(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Hinter|Vor|Beim|Bei|Ob|de|du|des|la|le|della|dei|del|di|von|der|den|dem|am|zum|zur|und|vom|van|[a-zäöüß]{2,9}(?:en|er))"
 _STREET_BEFORE = re.compile(
     rf"(?:(?=[A-Z]){_STREET_LINK}[ ](?:{_STREET_LINK}[ ])?)?(?:{_STREET_WORD}[ ](?:{_STREET_LINK}[ ]){{0,2}}){{0,3}}{_STREET_WORD}[ ]{{1,2}}\Z"
 )
 _UNSURE_STREET = re.compile(
-    rf"(?<![\w-])(?:(?:(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Hinter|Vor|Beim|Bei)(?:[ ](?:der|den|dem|die))?[ ](?:[A-ZÄÖÜ][\w.-]+[ ]){{1,3}})"
+    rf"(?<![\w-])(?:(?:(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Hinter|Vor|Beim|Bei)(?:[ ](?:der|den|dem|die))?(?:[ ][a-zäöüß]{2, 9}(?:en|er))?[ ](?:[A-ZÄÖÜ][\w.-]+[ ]){{1,3}})"
     rf"|[A-ZÄÖÜ][\w-]*(?:{'|'.join(_UNSURE_ENDS)})[ ])(?P<house>{_HOUSE}){_NOT_A_HOUSE}"
 )
 _HOME = re.compile(

@@ -21,7 +21,7 @@ _REACH = 40
 _GROUP = re.compile(r"[0-9]+")
 
 _ISSUERS: tuple[tuple[int, int, tuple[int, ...]], ...] = (
-    (4, 4, (13, 16, 19)),  # Visa
+    (4, 4, (16, 19)),  # Visa; its old numbers of 13 digits look like article numbers
     (51, 55, (16,)),  # Mastercard
     (2221, 2720, (16,)),  # Mastercard
     (34, 34, (15,)),  # American Express

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from assets.silver.pii.context import OTHERWISE_NUMBERED, is_called
+from assets.silver.pii.context import OTHERWISE_NUMBERED, is_called, last_place
 from assets.silver.pii.span import Span
 
 GAP = r"[ \t\u00a0\u202f.\-/]{0,2}"
@@ -69,8 +69,10 @@ def compact(written: str) -> str:
 
 
 def is_otherwise(text: str, start: int) -> bool:
-    """Whether a word close before the number says that it is of another kind."""
-    return OTHERWISE_NUMBERED.search(text, max(0, start - 25), start) is not None
+    """Whether a word close before the number, and no other number in between, says that it is of another kind."""
+    before = text[max(0, start - 25) : start]
+    last = last_place(OTHERWISE_NUMBERED, before)
+    return last is not None and re.search(r"[0-9]{4,}", before[last:]) is None
 
 
 def check_731(serial: str) -> int:

@@ -58,7 +58,7 @@ def _is_v4(text: str, match: re.Match[str]) -> bool:
         return False
     before = text[max(0, match.start() - _REACH) : match.start()]
     version = last_place(_VERSIONS, before)
-    if version is None:
+    if version is None or re.search(r"[.;!?]\s|[;!?\n]|\w\.\S", before[version:].rstrip(" :=")[2:]):
         return True
     called = last_place(_ADDRESSES, before)
     if called is not None and called > version:

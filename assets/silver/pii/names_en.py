@@ -82,16 +82,36 @@ def _sentences(text: str) -> Iterator[Range]:
 
 
 def _may_hold_a_name(sentence: str) -> bool:
-    """Whether some capitalised word is no common word at the beginning of the sentence."""
-    lists = lexicon()
+    """Whether some capitalised word may be a name: a first name, an unknown word, or a name and common word beside another."""
+    last_end = -9
     for match in _CAPITALISED.finditer(sentence):
-        word = match[0]
-        lower = word.lower()
-        if lower in lists.first_names or lower not in lists.groups:
+        kind = _candidate(match[0])
+        if kind == SURE or (kind == LIKELY and match.start() > 0):
             return True
-        if match.start() > 1 and lower in lists.surnames:
+        if kind != NONE and match.start() - last_end <= 4:
+            return True
+        last_end = match.end()
+        if kind != NONE and _CAPITALISED.match(sentence, match.end() + 1):
             return True
     return False
+
+
+NONE, WEAK, LIKELY, SURE = range(4)
+
+
+@functools.lru_cache(maxsize=50_000)
+def _candidate(word: str) -> int:
+    """How likely a capitalised word is part of a name, by the lists alone."""
+    lists, lower = lexicon(), word.lower()
+    common = lower in lists.groups
+    if lower in lists.first_names:
+        group = lists.groups.get(word)
+        return SURE if not common or (group is not None and group[0] in lists.named) else WEAK
+    if lower in lists.surnames:
+        return WEAK if common else LIKELY
+    if common or any(c.isupper() for c in word[1:]) or lower in lists.towns:
+        return NONE
+    return LIKELY
 
 
 _known: dict[str, tuple[Range, ...]] = {}

@@ -16,6 +16,9 @@ LONGEST_NAME = 120
 
 _LETTER = re.compile(r"[^\W\d_]")
 _SEPARATOR = re.compile(r"\s*(?:,|;|/|&|\+|\||\bund\b|\band\b|\bmit\b|\bwith\b|\([^)]*\)|<[^>]*>)\s*")
+_NAME_BEFORE = re.compile(r"(?:[A-ZÀ-ÖØ-Þ][\w.'’-]*[ ]){1,4}\Z")
+_NAME_AFTER = re.compile(r"(?:['’-]?[ ]?[A-ZÀ-ÖØ-Þ][\w.'’-]*){1,4}")
+_WORD = re.compile(r"[^\s]+")
 _GENITIVE = ("s", "'s", "’s", "'", "’")
 _SHORTEST_PART = 3
 
@@ -51,11 +54,29 @@ class Readable:
 
     def hidden(self, text: str, spans: Sequence[Span]) -> Iterator[Span]:
         """The spans without names that stay readable; what is left of a name around one is still hidden."""
+        if not (self._exact or self._patterns):
+            yield from spans
+            return
         for span in spans:
-            if span.type != TYPE or not (self._exact or self._patterns):
+            if span.type != TYPE:
                 yield span
-            elif not self._allows(text[span.start : span.end]):
+            elif not self._allows(text[span.start : span.end]) and not self._is_part(text, span):
                 yield from self._around(text, span)
+
+    def _is_part(self, text: str, span: Span) -> bool:
+        """Whether it is a piece of a longer name that stays: recognizers do not always find all of one."""
+        low = max(0, span.start - LONGEST_NAME)
+        for match in self._whole.finditer(text, low, span.end + LONGEST_NAME) if self._whole else ():
+            if match.start() <= span.start and span.end <= match.end():
+                return True
+        if not self._patterns:
+            return False
+        line = text.rfind("\n", 0, span.start) + 1
+        before = _NAME_BEFORE.search(text, max(line, low), span.start)
+        after = _NAME_AFTER.match(text, span.end)
+        starts = [m.start() for m in _WORD.finditer(text, before.start(), span.start)] if before else []
+        ends = [m.end() for m in _WORD.finditer(text, span.end, after.end())] if after else []
+        return any(self._allows(text[s:e]) for s in [*starts, span.start] for e in [span.end, *ends])
 
     def _allows(self, written: str) -> bool:
         name = " ".join(written.split())

@@ -26,7 +26,7 @@ _ISSUED = {
     "gl": r"gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt)-[A-Za-z0-9_.-]{20,80}",
     "xox": r"xox[abeoprs]-(?:\d-)?[A-Za-z0-9-]{10,255}",
     "xapp-": r"xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]{32,}",
-    "hooks.slack.com": r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_+-]{20,}",
+    "hooks.slack.com": r"(?:https?://)?hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_+-]{20,}",
     "_live_": r"(?:sk|rk|pk|whsec)_live_[A-Za-z0-9]{16,128}",
     "_test_": r"(?:sk|rk)_test_[A-Za-z0-9]{16,128}",
     "whsec_": r"whsec_[A-Za-z0-9+/=]{24,80}",
@@ -84,8 +84,8 @@ _ISSUED = {
     "xkeysib-": r"xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}",
     "-us": r"[0-9a-f]{32}-us\d{1,2}",
     "DefaultEndpointsProtocol": r"DefaultEndpointsProtocol=https?;[^\s\"']*AccountKey=[A-Za-z0-9+/=]{40,}",
-    "discord": r"discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,80}",
-    "webhook.office.com": r"[a-z0-9-]+\.webhook\.office\.com/webhookb2/[^\s\"'<>]{60,}",
+    "discord": r"(?:https?://)?discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,80}",
+    "webhook.office.com": r"(?:https?://)?[a-z0-9-]+\.webhook\.office\.com/webhookb2/[^\s\"'<>]{60,}",
     "M": r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}",
 }
 """What is in every credential of an issuer, and its form. Sources: the issuers' own documentation of their formats."""
@@ -114,8 +114,11 @@ _QUALIFIED = re.compile(
 
 _LABELLED = re.compile(
     rf"(?i:{_LAST_WORD})[\"'`*_]{{0,3}}(?:[ ]?\([^)\n]{{1,20}}\))?\s?(?:[:=]|=>|:=|->|<-|(?i:\bist\b|\bis\b|\blautet\b|\bwar\b|\bwas\b))"
-    r"[ \t]?[:=]?[ \t]?[\"'`„“*]{0,2}(?P<value>[^\s\"'`„“<>,;]{4,200})"
+    r"[ \t]?[:=]?[ \t]?[\"'`„“*]{0,2}(?=(?P<value>[^\s\"'`„“<>,;]{4,200}))"
 )
+_SHARED = re.compile(r"(?i)(?:shar(?:e|ing)|gift|invite|csrf|page|next|sync|continuation)[_-]?\Z")
+"""Tokens that open what everybody may see."""
+
 _BEARER = re.compile(
     r"(?i:(?<!\w)(?:bearer|basic|token|apikey)[ ]+)(?P<value>[A-Za-z0-9_~+/.-]{16,2000}={0,2})(?![\w])"
 )
@@ -179,7 +182,7 @@ def _labelled(text: str) -> Iterator[Span]:
         word = match["word"].lower()
         if word.startswith("key") and not _QUALIFIED.search(before):
             continue
-        if word in ("pin", "puk", "pwd") and before[-1:].isalnum():
+        if (word in ("pin", "puk", "pwd") and before[-1:].isalnum()) or _SHARED.search(before):
             continue
         value = match["value"].rstrip(".)!?]*_|")
         if _is_password(value, word):

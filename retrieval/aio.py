@@ -198,7 +198,7 @@ class AsyncRetriever(Core):
         self.anew(search)
         try:
             await self._revive(search.deadline)
-            await self._pool.check()
+            await self._pool.drain()  # to check each connection would take its time, too
             return await self._answer(search, embedding)
         except psycopg.Error as error:
             translate(error)

@@ -249,7 +249,7 @@ class Retriever(Core):
         self.anew(search)
         try:
             self._revive(search.deadline)
-            self._pool.check()
+            self._pool.drain()  # to check each connection would take its time, too
             return self._answer(search, embedding)
         except psycopg.Error as error:
             translate(error)

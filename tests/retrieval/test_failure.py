@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.failing import Load, Victim
-from retrieval import AsyncRetriever, Retriever, Unavailable
+from retrieval import AsyncRetriever, Overloaded, Retriever, Unavailable
 from tests.retrieval.failure import victim
 from tests.support import GoldDocument, WordsEncoder, asker, everyone
 
@@ -93,7 +93,7 @@ def test_tasks_are_given_up_in_time_as_well(served: Victim) -> None:
                 began = time.monotonic()
                 try:
                     await retriever.search("fox", principal=ADA)
-                except Unavailable:
+                except (Unavailable, Overloaded):  # who waited in the queue behind silent ones got no turn
                     return time.monotonic() - began, False
                 return time.monotonic() - began, True
 

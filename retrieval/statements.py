@@ -48,43 +48,47 @@ where (%(source)s::text[] is null or d.source = any (%(source)s))
 
 # The vector leg in its variants. `+ 0` keeps the exact ones off the HNSW index.
 _VECTOR = {
-    "none": "select null::int as chunk, null::float8 as distance where false",
+    "none": "select null::int as chunk, null::int as document, null::float8 as distance where false",
     "exact": """
-        select chunk, embedding <=> %(vector)s as distance from {s}.chunk{p}
+        select chunk, document, embedding <=> %(vector)s as distance from {s}.chunk{p}
         order by (embedding <=> %(vector)s) + 0, chunk limit {n}""",
     "hnsw": """
-        select chunk, embedding <=> %(vector)s as distance from {s}.chunk{p}
+        select chunk, document, embedding <=> %(vector)s as distance from {s}.chunk{p}
         order by embedding <=> %(vector)s limit {n}""",
     "exact_eligible": """
-        select chunk, embedding <=> %(vector)s as distance from {s}.chunk{p} where chunk = any (%(eligible)s)
+        select chunk, document, embedding <=> %(vector)s as distance from {s}.chunk{p} where chunk = any (%(eligible)s)
         order by (embedding <=> %(vector)s) + 0, chunk limit {n}""",
     "hnsw_eligible": """
-        select chunk, embedding <=> %(vector)s as distance from {s}.chunk{p} where chunk = any (%(eligible)s)
+        select chunk, document, embedding <=> %(vector)s as distance from {s}.chunk{p} where chunk = any (%(eligible)s)
         order by embedding <=> %(vector)s limit {n}""",
 }
 
 # A passage of the lexical leg gets its true similarity too, so that the legs are weighed on what both know of it.
 _RANKED = """
 with lexical as materialized (
-    select u.chunk, u.score, row_number() over (order by u.place) as place, x.distance
+    select u.chunk, u.score, row_number() over (order by u.place) as place, x.distance, x.document
     from unnest(%(chunks)s::int[], %(scores)s::float8[]) with ordinality u(chunk, score, place)
-    cross join lateral (select {distance} as distance from {s}.chunk{p} c where c.chunk = u.chunk offset 0) x
+    cross join lateral (
+        select {distance} as distance, c.document from {s}.chunk{p} c where c.chunk = u.chunk offset 0) x
 ),
 nearest as materialized ({vector}),
 vectorial as (
-    select chunk, distance, row_number() over (order by distance, chunk) as place from nearest
+    select chunk, document, distance, row_number() over (order by distance, chunk) as place from nearest
 ),
 candidate as (
     select chunk, l.place as lexical_rank, v.place as vector_rank,
-           coalesce(v.distance, l.distance) as distance, coalesce(l.score, 0) as lexical
+           coalesce(v.distance, l.distance) as distance, coalesce(l.score, 0) as lexical,
+           coalesce(v.document, l.document) as document
     from lexical l full join vectorial v using (chunk)
 ),
+foreigners as materialized (
+    select document from {s}.document{p}
+    where %(language)s::text is not null and language <> %(language)s
+      and document = any (array(select distinct document from candidate))
+),
 weighed as materialized (
-    select c.*, c.distance - case when d.language <> %(language)s then %(bias)s::float8 else 0 end as far
-    from candidate c
-    left join lateral (
-        select document from {s}.chunk{p} where %(language)s::text is not null and chunk = c.chunk offset 0) p on true
-    left join lateral (select language from {s}.document{p} where document = p.document offset 0) d on true
+    select c.*, c.distance - case when f.document is null then 0 else %(bias)s::float8 end as far
+    from candidate c left join foreigners f using (document)
 ),
 bounds as (select min(far) as best from weighed),
 fused as (

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from retrieval.schema.migrate import OWNER, READER
+from retrieval.schema.migrate import MIGRATIONS, OWNER, READER
 from retrieval.server import EmbeddedServer
 from tests.pipelines.conftest import Place
 
@@ -304,7 +304,9 @@ def test_doctor_sees_a_table_without_row_level_security(ingested: Place) -> None
 
 def test_db_facts(ingested: Place) -> None:
     assert (
-        ingested.json("db", "init") == ingested.json("db", "migrate") == {"server": "embedded", "schema": "0001_core"}
+        ingested.json("db", "init")
+        == ingested.json("db", "migrate")
+        == {"server": "embedded", "schema": MIGRATIONS[-1]}
     )
     facts = ingested.json("db", "status")
     assert (facts["running"], facts["active_release"], facts["login"]) == (True, 1, OWNER)
@@ -324,7 +326,7 @@ def test_db_init_on_a_server_of_ones_own(ingested: Place) -> None:
     admin = EmbeddedServer.attach(ingested.home).dsn("postgres", "postgres")
     for _ in range(2):
         result = ingested.json("db", "init", "--admin-dsn", admin, "--database", "another")
-        assert result == {"server": "own", "database": "another", "schema": "0001_core"}
+        assert result == {"server": "own", "database": "another", "schema": MIGRATIONS[-1]}
     dsn = EmbeddedServer.attach(ingested.home).dsn(READER, "another")
     assert ingested.run("search", "x", "--tenant", "nordwind", env={"KNOWLEDGE_DSN": dsn}).exit_code == 1
     result = ingested.run("db", "stop", env={"KNOWLEDGE_DSN": dsn})

@@ -163,6 +163,7 @@ def test_odd_json_is_noted_or_refused() -> None:
         ("<tt>" + "<div>" * 30_000, "a.ttml", "nested_too_deep", "XML deeper"),
         ('<!DOCTYPE tt [<!ENTITY a "b">]><tt><body><p begin="1s">&a;</p></body></tt>', "a.xml", "malformed", "entit"),
         ("<tt><body><p>ohne Zeiten</p></body></tt>", "a.ttml", "malformed", "no paragraph"),
+        ("\u200b\n\n\u200b\n", "a.sbv", "malformed", "no cue"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_says_what_was_expected(content: str, path: str, code: str, detail: str) -> None:

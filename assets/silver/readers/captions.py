@@ -93,7 +93,7 @@ def _parsed(text: str, kind: str) -> WebVTT:
 
     try:
         return webvtt.WebVTT.from_buffer(io.StringIO(text), format=kind)
-    except MalformedFileError as error:
+    except (MalformedFileError, StopIteration) as error:  # the latter from lines that are all empty
         raise RefusedError("malformed", "no cue was found where the first should be") from error
     except (MalformedCaptionError, ValueError, OverflowError) as error:
         raise RefusedError("malformed", "a cue cannot be understood") from error

@@ -77,7 +77,7 @@ def watch(tmp_path: Path, models_dir: Path, encoder: Encoder) -> Iterator[Watch]
     with dg.instance_for_test() as instance:
         stores = Stores(settings, settings.inbox, Lake(settings.lake_uri), lambda: datetime.now(UTC))
         # long after the files were written, so that settling plays no part
-        yield Watch(stores, instance, datetime.now(UTC) + timedelta(hours=1))
+        yield Watch(stores, instance, datetime.now(UTC) + SETTLED)
 
 
 def drop(watch: Watch, name: str, text: str = "Some words.") -> None:
@@ -149,7 +149,7 @@ def test_failures_are_tried_again_with_a_growing_pause_and_given_up_loudly(watch
     assert [round((pause + SETTLED.seconds) / 30) for pause in pauses] == [1, 2, 4, 8]
 
     watch.run(request, DagsterRunStatus.FAILURE)
-    watch.now += timedelta(days=0, hours=1)
+    watch.now += timedelta(minutes=10)  # not into the next day, which would be another group
     requests, reason = watch.tick()
     assert not requests
     assert "given up after 5 runs" in reason

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,7 @@ def test_as_settings_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         {"clearance": ["restricted"]},
         {"clearance": "*"},
     ],
-    ids=lambda claims: ascii(claims)[:60],
+    ids=lambda claims: re.sub(" at 0x[0-9a-f]+", "", ascii(claims))[:60],  # workers must agree on the names
 )
 def test_one_wrong_claim_is_enough(claims: dict[str, Any]) -> None:
     given = {name: value for name, value in (CLAIMS | claims).items() if value is not DELETE}

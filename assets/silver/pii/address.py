@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from assets.silver.pii.span import Span
@@ -66,6 +67,13 @@ _HOME = re.compile(
     r"|zugestellt|liefern|geliefert|zieh\w*|umgezogen|address|liv(?:e|es|ed|ing) at|resid\w+ at|located at|ship\w* to|deliver\w* to)\b",
     re.IGNORECASE,
 )
+_HOME_BEGINS = re.compile(
+    r"\b(?=[alrswzudg])(?:adresse|anschrift|wohn|straße|str\.|ansässig|residier|lieferadresse|rechnungsadresse|sitz|gemeldet"
+    r"|zugestellt|liefern|geliefert|zieh|umgezogen|address|liv|resid|located at|ship|deliver)",
+    re.IGNORECASE,
+)
+"""What every match of `_HOME` begins with: found once in a text, so that numbers far from any are passed by."""
+
 _NUMBER_BEHIND_WORD = re.compile(r"[^\W\d_]\.?[ ]{0,2}(?=\d)")
 _ENDS_BY_LENGTH = sorted(_SURE_ENDS, key=len, reverse=True)
 _LONGEST_END = max(map(len, _SURE_ENDS))
@@ -135,6 +143,7 @@ class Addresses:
 
 
 def _german(text: str) -> Iterator[Span]:
+    homes = [home.start() for home in _HOME_BEGINS.finditer(text)]
     for number in _NUMBER_BEHIND_WORD.finditer(text):
         ending = text[
             max(0, number.start() - _LONGEST_END) : number.start() + 1 + (text[number.start() + 1] == ".")
@@ -146,7 +155,9 @@ def _german(text: str) -> Iterator[Span]:
             start = _street_start(text, match) if match is not None else None
             if match is not None and start is not None:
                 yield _span(text, start, match.end())
-        elif _HOME.search(text, max(0, number.start() - _HOME_REACH), number.start()):
+        elif _is_near(homes, number.start()) and _HOME.search(
+            text, max(0, number.start() - _HOME_REACH), number.start()
+        ):
             yield from _unsure(text, number.start())
     for match in _WITH_PLACE.finditer(text):
         before = _STREET_BEFORE.search(text, max(0, match.start() - _REACH), match.start())
@@ -155,6 +166,12 @@ def _german(text: str) -> Iterator[Span]:
     if "Postfach" in text:
         for match in _POST_BOX.finditer(text):
             yield _span(text, match.start(), match.end())
+
+
+def _is_near(homes: list[int], at: int) -> bool:
+    """Whether a word about homes may begin in reach before `at`."""
+    last = bisect_left(homes, at)
+    return last > 0 and homes[last - 1] >= at - _HOME_REACH
 
 
 def _unsure(text: str, at: int) -> Iterator[Span]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from assets.silver.pii.german_numbers import NOT_AFTER, NOT_BEFORE, check_731
+from assets.silver.pii.german_numbers import BEGINS, NOT_BEFORE, check_731
 
 SERIAL = "CFGHJKLMNPRTVWXYZ0-9"
 """Characters of serial numbers since 2010: no vowels and none that is taken for another."""
@@ -15,7 +15,7 @@ def written(first: str, *, checked: bool) -> re.Pattern[str]:
     end = r"[ <]?\d(?:D|<<)?" if checked else ""
     any_case = "".join(f"{letter}{letter.lower()}" for letter in first)
     serial = f"{SERIAL}{''.join(c.lower() for c in SERIAL if c.isalpha())}"
-    return re.compile(rf"{NOT_AFTER}[{any_case}](?=[A-Za-z]{{0,8}}\d)(?:[ ]?[{serial}]){{8}}{end}{NOT_BEFORE}")
+    return re.compile(rf"[{any_case}]{BEGINS}(?=[A-Za-z]{{0,8}}\d)(?:[ ]?[{serial}]){{8}}{end}{NOT_BEFORE}")
 
 
 def is_valid(number: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from assets.silver.pii.context import named
-from assets.silver.pii.german_numbers import NOT_AFTER, NOT_BEFORE, GermanNumbers, NumberFormat
+from assets.silver.pii.german_numbers import BEGINS, NOT_BEFORE, GermanNumbers, NumberFormat
 
 _NAMES = named(
     (
@@ -25,7 +25,7 @@ DrivingLicences = GermanNumbers(
         # authority (four characters), serial number (five), check digit, number of the copy
         NumberFormat(
             re.compile(
-                rf"{NOT_AFTER}[A-Za-z](?=[A-Za-z ]*\d)(?:[ ]?[A-Za-z0-9]){{8}}[ ]?[0-9Xx][ ]?[0-9A-Za-z]{NOT_BEFORE}"
+                rf"[A-Za-z]{BEGINS}(?=[A-Za-z ]*\d)(?:[ ]?[A-Za-z0-9]){{8}}[ ]?[0-9Xx][ ]?[0-9A-Za-z]{NOT_BEFORE}"
             ),
             _NAMES,
             needs_name=True,

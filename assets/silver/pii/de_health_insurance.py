@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from assets.silver.pii.context import named
-from assets.silver.pii.german_numbers import GAP, NOT_AFTER, NOT_BEFORE, GermanNumbers, NumberFormat, digit_sum
+from assets.silver.pii.german_numbers import BEGINS, GAP, NOT_BEFORE, GermanNumbers, NumberFormat, digit_sum
 
 _NAMES = named(
     (
@@ -32,10 +32,8 @@ def is_valid(number: str) -> bool:
 HealthInsuranceNumbers = GermanNumbers(
     "DE_HEALTH_INSURANCE",
     (
-        NumberFormat(re.compile(rf"{NOT_AFTER}[A-Z] ?\d(?:[ ]?\d){{8}}{NOT_BEFORE}"), _NAMES, is_valid),
-        NumberFormat(
-            re.compile(rf"{NOT_AFTER}[A-Za-z](?:{GAP}\d){{9}}{NOT_BEFORE}"), _NAMES, is_valid, needs_name=True
-        ),
+        NumberFormat(re.compile(rf"[A-Z]{BEGINS} ?\d(?:[ ]?\d){{8}}{NOT_BEFORE}"), _NAMES, is_valid),
+        NumberFormat(re.compile(rf"[A-Za-z]{BEGINS}(?:{GAP}\d){{9}}{NOT_BEFORE}"), _NAMES, is_valid, needs_name=True),
     ),
 )
 """The unchangeable part: a letter, eight digits, a check digit."""

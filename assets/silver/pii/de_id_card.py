@@ -6,7 +6,7 @@ import re
 
 from assets.silver.pii.context import named
 from assets.silver.pii.de_documents import is_valid, written
-from assets.silver.pii.german_numbers import NOT_AFTER, NOT_BEFORE, GermanNumbers, NumberFormat, check_731
+from assets.silver.pii.german_numbers import BEGINS, NOT_BEFORE, GermanNumbers, NumberFormat, check_731
 
 _FIRST = "LMNPRTVWXY"
 """First letters that the authorities for identity cards were given."""
@@ -37,7 +37,7 @@ IdCards = GermanNumbers(
         NumberFormat(written(_FIRST, checked=True), _NAMES, is_valid),
         NumberFormat(written(_FIRST, checked=False), _NAMES, needs_name=True),
         # until 2010: four digits of the authority, five of the card, a check digit, D
-        NumberFormat(re.compile(rf"{NOT_AFTER}\d{{9}} ?\d ?D{NOT_BEFORE}"), _NAMES, _is_valid_old),
-        NumberFormat(re.compile(rf"{NOT_AFTER}\d{{10}}{NOT_BEFORE}"), _NAMES, _is_valid_old, needs_name=True),
+        NumberFormat(re.compile(rf"\d{BEGINS}\d{{8}} ?\d ?D{NOT_BEFORE}"), _NAMES, _is_valid_old),
+        NumberFormat(re.compile(rf"\d{BEGINS}\d{{9}}{NOT_BEFORE}"), _NAMES, _is_valid_old, needs_name=True),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from assets.silver.pii.context import named
-from assets.silver.pii.german_numbers import GAP, NOT_AFTER, NOT_BEFORE, GermanNumbers, NumberFormat, digit_sum
+from assets.silver.pii.german_numbers import BEGINS, GAP, NOT_BEFORE, GermanNumbers, NumberFormat, digit_sum
 
 _WEIGHTS = (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)
 """VKVV § 4; the letter counts as the two digits of its place in the alphabet."""
@@ -43,7 +43,7 @@ SocialSecurityNumbers = GermanNumbers(
     "DE_SOCIAL_SECURITY",
     (
         NumberFormat(
-            re.compile(rf"{NOT_AFTER}\d(?:{GAP}\d){{7}}{GAP}[A-Za-z](?:{GAP}\d){{3}}{NOT_BEFORE}"), _NAMES, is_valid
+            re.compile(rf"\d{BEGINS}(?:{GAP}\d){{7}}{GAP}[A-Za-z](?:{GAP}\d){{3}}{NOT_BEFORE}"), _NAMES, is_valid
         ),
     ),
 )

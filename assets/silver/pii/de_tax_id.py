@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from assets.silver.pii.context import named
-from assets.silver.pii.german_numbers import GAP, NOT_AFTER, NOT_BEFORE, GermanNumbers, NumberFormat
+from assets.silver.pii.german_numbers import BEGINS, GAP, NOT_BEFORE, GermanNumbers, NumberFormat
 
 
 def _is_valid(number: str) -> bool:
@@ -31,11 +31,11 @@ TaxIds = GermanNumbers(
     "DE_TAX_ID",
     (
         NumberFormat(
-            re.compile(rf"{NOT_AFTER}[1-9]\d(?:\d{{9}}|([ \u00a0./-])\d{{3}}\1\d{{3}}\1\d{{3}}){NOT_BEFORE}"),
+            re.compile(rf"[1-9]{BEGINS}\d(?:\d{{9}}|([ \u00a0./-])\d{{3}}\1\d{{3}}\1\d{{3}}){NOT_BEFORE}"),
             _NAMES,
             _is_valid,
         ),
-        NumberFormat(re.compile(rf"{NOT_AFTER}[1-9](?:{GAP}\d){{10}}{NOT_BEFORE}"), _NAMES, _is_valid, needs_name=True),
+        NumberFormat(re.compile(rf"[1-9]{BEGINS}(?:{GAP}\d){{10}}{NOT_BEFORE}"), _NAMES, _is_valid, needs_name=True),
     ),
 )
 """Eleven digits, the last a check digit (ISO 7064, MOD 11, 10)."""

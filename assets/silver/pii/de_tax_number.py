@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from assets.silver.pii.context import named
-from assets.silver.pii.german_numbers import NOT_AFTER, NOT_BEFORE, GermanNumbers, NumberFormat
+from assets.silver.pii.german_numbers import BEGINS, NOT_BEFORE, GermanNumbers, NumberFormat
 
 _NAMES = named(
     (
@@ -24,19 +24,19 @@ TaxNumbers = GermanNumbers(
     (
         # two to three digits of the tax office, district and serial number as each state writes them
         NumberFormat(
-            re.compile(rf"{NOT_AFTER}\d{{2,3}}\s?([ /.-])\s?\d{{3,4}}\s?\1\s?\d{{4,5}}{NOT_BEFORE}"),
+            re.compile(rf"\d{BEGINS}\d{{1,2}}\s?([ /.-])\s?\d{{3,4}}\s?\1\s?\d{{4,5}}{NOT_BEFORE}"),
             _NAMES,
             needs_name=True,
         ),
         NumberFormat(
-            re.compile(rf"{NOT_AFTER}\d{{3}}\s?/\s?\d{{4}}\s?/\s?\d{{4}}{NOT_BEFORE}"), _NAMES, needs_name=True
+            re.compile(rf"\d{BEGINS}\d{{2}}\s?/\s?\d{{4}}\s?/\s?\d{{4}}{NOT_BEFORE}"), _NAMES, needs_name=True
         ),
         # five, three and five digits: Nordrhein-Westfalen's 123/4567/8901 and Hessen's 013 815 08153 are above
-        NumberFormat(re.compile(rf"{NOT_AFTER}\d{{5}}[ /]\d{{5}}{NOT_BEFORE}"), _NAMES, needs_name=True),
+        NumberFormat(re.compile(rf"\d{BEGINS}\d{{4}}[ /]\d{{5}}{NOT_BEFORE}"), _NAMES, needs_name=True),
         # the unified form, thirteen digits, and those of ten or eleven
-        NumberFormat(re.compile(rf"{NOT_AFTER}\d{{10,11}}{NOT_BEFORE}"), _NAMES, needs_name=True),
+        NumberFormat(re.compile(rf"\d{BEGINS}\d{{9,10}}{NOT_BEFORE}"), _NAMES, needs_name=True),
         NumberFormat(
-            re.compile(rf"{NOT_AFTER}\d{{4}}[ /]?0[ /]?\d{{3,4}}[ /]?\d{{4,5}}{NOT_BEFORE}"), _NAMES, needs_name=True
+            re.compile(rf"\d{BEGINS}\d{{3}}[ /]?0[ /]?\d{{3,4}}[ /]?\d{{4,5}}{NOT_BEFORE}"), _NAMES, needs_name=True
         ),
     ),
     cues=("steuer", "st.-", "st.n", "st. n", "st-n", "st/n", "stnr", "st nr", "finanzamt", "tax"),

@@ -12,7 +12,10 @@ from assets.silver.pii.span import Span
 GAP = r"[ \t\u00a0\u202f.\-/]{0,2}"
 """What may stand between two characters of a number."""
 
-NOT_AFTER = r"(?<![\w])(?<![\w][-_./=+&#%])"
+BEGINS = r"(?<!\w.)(?<!\w[-_./=+&#%].)"
+"""Behind the first character of a number: what stands before it. A pattern that begins with a set of characters is
+searched for several times as fast as one that begins with a look behind."""
+
 NOT_BEFORE = r"(?![\w])(?![-/_][\w])"
 
 _MARKS = re.compile(r"[\W_]+")

@@ -18,6 +18,7 @@ _SMALLEST_NOUN = 4
 """Shortest noun that is looked for at the end of a compound."""
 
 _ENDINGS = ("s", "es", "n", "en", "e", "er", "ern", "innen", "in")
+_LAST_LETTERS = frozenset(ending[-1] for ending in _ENDINGS)
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,27 @@ class Lexicon:
         if self.is_simple_noun(lower):
             return True
         tail = lower.rsplit("-", 1)[-1]
-        return any(self.is_simple_noun(tail[at:]) for at in range(3, len(tail) - _SMALLEST_NOUN + 1))
+        ends = _ends(tail)
+        for at in range(3, len(tail) - _SMALLEST_NOUN + 1):
+            if tail[at:] in self.nouns:
+                return True
+            for end in ends:
+                if end - at >= _SMALLEST_NOUN - 1 and tail[at:end] in self.nouns:
+                    return True
+        return False
 
     def is_simple_noun(self, lower: str) -> bool:
         """Whether it is a listed noun, in any case and number."""
         return lower in self.nouns or any(
-            lower.endswith(ending)
-            and len(lower) - len(ending) >= _SMALLEST_NOUN - 1
-            and lower[: -len(ending)] in self.nouns
-            for ending in _ENDINGS
+            end >= _SMALLEST_NOUN - 1 and lower[:end] in self.nouns for end in _ends(lower)
         )
+
+
+def _ends(lower: str) -> list[int]:
+    """Where a word would end without the endings it has."""
+    if lower[-1:] not in _LAST_LETTERS:
+        return []
+    return [len(lower) - len(ending) for ending in _ENDINGS if lower.endswith(ending)]
 
 
 def is_name(lower: str, names: frozenset[str]) -> bool:

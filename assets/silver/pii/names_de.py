@@ -38,6 +38,7 @@ SCALE = 512.0
 
 WORD = re.compile(r"https?://\S+|www\.\S+|@\w+|\0+|[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|[^\w\s]|_")
 """Words, numbers and marks; web addresses, handles and what is blotted out are one word each."""
+_PLACES = np.eye(2 * REACH + 1, dtype=np.float32)
 _OUTSIDE = ""
 """Stands for what is before the first and behind the last word."""
 
@@ -175,10 +176,10 @@ class Model:
     def __init__(
         self, weights: dict[str, NDArray[np.float32]], transitions: NDArray[np.float32], bias: float = 0.0
     ) -> None:
-        self._weights = weights
+        self._rows = {name: row for row, name in enumerate(weights)}
+        self._weights = np.array([*weights.values()], np.float32).reshape(-1, len(LABELS))
         self._transitions = transitions
         self._bias = np.array([bias if label in "BI" else 0.0 for label in LABELS], np.float32)
-        self._none = np.zeros(len(LABELS), np.float32)
         self._forget()
 
     @classmethod
@@ -194,10 +195,10 @@ class Model:
 
     def pack(self) -> bytes:
         """The model as its file holds it: the same model gives the same bytes."""
-        features = sorted(self._weights)
+        features = sorted(self._rows)
         stored = {
             "features": features,
-            "weights": [round(float(w) * SCALE) for feature in features for w in self._weights[feature]],
+            "weights": [round(float(w) * SCALE) for feature in features for w in self._weights[self._rows[feature]]],
             "transitions": [[round(float(w) * SCALE) for w in row] for row in self._transitions],
             "bias": float(self._bias[1]),
         }
@@ -261,10 +262,14 @@ class Model:
         number = len(self._kinds)
         if number == len(self._own):
             self._own = np.concatenate([self._own, np.zeros_like(self._own)])
+        places, rows = [], []
         for place, features in enumerate(own_features(word)):
             for name in features:
-                if (weights := self._weights.get(name)) is not None:
-                    self._own[number, place] += weights
+                if (row := self._rows.get(name)) is not None:
+                    places.append(place)
+                    rows.append(row)
+        # one product for all places; the weights are whole numbers of 1/512, so their sums are exact in any order
+        self._own[number] = _PLACES[:, places] @ self._weights[rows]
         self._ids[word] = number
         self._kinds.append(kind(word))
         return number
@@ -272,16 +277,18 @@ class Model:
     def _learn_kinds(self, key: tuple[str, str, str, str]) -> int:
         before, here, after, after_next = key
         names = joint_features(before, here, after, after_next, "", "")[:4]
-        return self._add_joint(key, sum((self._weights.get(name, self._none) for name in names), self._none))
+        return self._add_joint(key, [row for name in names if (row := self._rows.get(name)) is not None])
 
     def _learn_pair(self, key: tuple[object, ...], name: str) -> int:
-        return self._add_joint(key, self._weights.get(name, self._none))
+        row = self._rows.get(name)
+        return self._add_joint(key, [] if row is None else [row])
 
-    def _add_joint(self, key: tuple[object, ...], scores: NDArray[np.float32]) -> int:
+    def _add_joint(self, key: tuple[object, ...], rows: Sequence[int]) -> int:
         number = self._joint_count
         if number == len(self._joints):
             self._joints = np.concatenate([self._joints, np.zeros_like(self._joints)])
-        self._joints[number] = scores
+        for row in rows:
+            self._joints[number] += self._weights[row]
         self._pairs[key] = number
         self._joint_count += 1
         return number

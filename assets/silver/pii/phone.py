@@ -40,6 +40,9 @@ _NAMED_BEHIND = re.compile(
     rf"(?<![\w/.,+-])(?P<number>[+(]?\d(?:[ ()/.\-–]{{0,3}}\d){{6,14}}{_EXTENSION})(?=[ ]?[-(]?[ ]?(?:office|fax|mobile|mobil|phone|tel\b|privat|dienstlich|home|work|cell)\b)",
     re.IGNORECASE,
 )
+_FIGURES = re.compile(r"\d(?:[ ()/.\-–]{0,6}\d){5}")
+"""No number has fewer figures, or wider gaps."""
+
 _GAPS = re.compile(r"[ ()/.\-–]+")
 _NORTH_AMERICAN = re.compile(rf"(?:\([2-9]\d{{2}}\)[ ]?|[2-9]\d{{2}}[ -])[2-9]\d{{2}}[ -]\d{{4}}{_EXTENSION}")
 _DATE = re.compile(
@@ -78,6 +81,8 @@ class PhoneNumbers:
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
+        if not _FIGURES.search(text):
+            return
         regions = _REGIONS.get(language or "", _GERMAN_SPEAKING)
         for labelled in _LABELLED.finditer(text):
             yield _labelled_span(labelled, regions)

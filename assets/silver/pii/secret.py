@@ -101,7 +101,7 @@ _PLACEHOLDER = re.compile(
 )
 
 _LAST_WORD = (
-    r"(?P<word>passwords?|passwd|passwort|kennwort|passphrase|pwd|secret|tokens?|key(?:[_-]?id)?|schlüssel|credentials?|zugangscode|geheimnis"
+    r"(?=[pkstcgz])(?P<word>passwords?|passwd|passwort|kennwort|passphrase|pwd|secret|tokens?|key(?:[_-]?id)?|schlüssel|credentials?|zugangscode|geheimnis"
     r"|pin|puk)"
 )
 _QUALIFIED = re.compile(
@@ -124,7 +124,8 @@ _BEARER = re.compile(
 )
 _CURL = re.compile(r"(?:-u|--user)[ ]+[\"']?(?P<value>[\w.@-]+:[^\s\"']{6,})")
 _LABELS = re.compile(
-    r"(?i)pass|pwd|kennwort|secret|token|key|schlüssel|geheim|credential|bearer|basic[ ]|zugangs|\bpin\b|\bpuk\b|-u[ ]|--user"
+    r"(?i)(?=[pkstgcbz-])(?:pass|pwd|kennwort|secret|token|key|schlüssel|geheim|credential|bearer|basic[ ]|zugangs|\bpin\b"
+    r"|\bpuk\b|-u[ ]|--user)"
 )
 
 _LONG = re.compile(r"[A-Za-z0-9_+/=.:~-]{20,}")

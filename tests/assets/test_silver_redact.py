@@ -157,6 +157,25 @@ def test_authors_and_speakers_stay_readable() -> None:
     assert redacted.document.blocks[0].speaker == "Jonas Weber"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Die A45 Gießen Richtung Hagen ist wieder frei.",
+        "Heilbronn Richtung Stuttgart stockt es.",
+        "Wann fährt die Bahn? Wann genau?",
+        "Fehlalarm am Bahnhof: Koffer gefunden.",
+        "Das läuft mit #Raspberry Pi im Keller.",
+    ],
+)
+def test_towns_on_the_way_and_common_words_are_no_people(text: str) -> None:
+    assert redact(document_of(text), b"k" * 32).document.text == text
+
+
+@pytest.mark.parametrize("name", ["Koch", "Hagen", "Heilbronn"])
+def test_a_title_makes_a_person_of_a_town_or_noun(name: str) -> None:
+    assert name not in redact(document_of(f"Gestern hat Frau {name} angerufen."), b"k" * 32).document.text
+
+
 def test_english_names() -> None:
     text = redact(document_of("Yesterday Sarah Connor met Dr. John Smith in Boston.", "en"), KEY).document.text
     assert text.count("<PERSON_") == 2

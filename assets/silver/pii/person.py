@@ -73,6 +73,11 @@ _COMPANY = re.compile(
 _TO_A_PLACE = re.compile(r"\b(?:Richtung|in|zwischen|ab|bis|from|near) #?\Z")
 """Before a single word: a place follows, hardly ever a surname."""
 
+_TITLE_BEFORE = re.compile(rf"(?<![\w-])(?:Herrn?|Frau|Fräulein|Hr\.|Fr\.|{_TITLE})[ ]\Z")
+_WAY_BEFORE = re.compile(r"(?:\b(?:Richtung|Nähe von|Höhe(?: von)?|Bahnhof|Haltestelle|Abfahrt|Ausfahrt)[ ]|→[ ]?)#?\Z")
+_WAY_BEHIND = re.compile(r"[ ](?:Richtung|Hbf|Hauptbahnhof|Bahnhof|Bhf)\b|[ ]?\(\d{1,2}[:.]\d\d\)|[ ]\(ots\)")
+_SENTENCE_BEFORE = re.compile(r"(?:\A|[\n.!?:;–„\"(/|,]|[@#]\w+|[\W_]{2})[ ]*\Z")
+
 _NO_SINGLE = frozenset(
     "tel fax iban bic email e-mail mail mobil telefon phone www http https url html css api rust python java linux windows google apple"
     " microsoft amazon facebook twitter github gitlab docker kubernetes instagram youtube wikipedia openstreetmap corona covid brexit"
@@ -100,7 +105,7 @@ class People:
         found = [
             place
             for place in (_trimmed(text, *place) for place in found)
-            if place and not _is_something_else(text, place)
+            if place and not _is_something_else(text, place, language)
         ]
         known = _known_names(text, found)
         found = _merged([*found, *_said_again(text, known, found)])
@@ -211,20 +216,44 @@ def _trimmed(text: str, start: int, end: int) -> Range | None:
     return start, end
 
 
-def _is_something_else(text: str, place: Range) -> bool:
+def _is_something_else(text: str, place: Range, language: str | None) -> bool:
     """Whether it is the name of a company, or a single word that is known to be none."""
     start, end = place
     if _COMPANY.match(text, end):
         return True
     written = text[start:end]
+    first = written.partition(" ")[0].lower()
+    tagged = language != "en" and text[max(0, start - 1) : start] == "#"
+    if tagged and " " in written and not is_name(first, lexicon().first_names):
+        return True
     if " " in written or "." in written:
         return False
     lower, lists = written.lower(), lexicon()
+    if language != "en" and _is_a_place_or_common(text, start, written):
+        return True
     if lower in _NO_SINGLE or (lower not in lists.first_names and _TO_A_PLACE.search(text, max(0, start - 12), start)):
         return True
     if is_name(lower, lists.first_names) or is_name(lower, lists.surnames):
         return False
     return lists.is_simple_noun(lower) or lower in lists.towns or (written.isupper() and len(written) <= 5)
+
+
+def _is_a_place_or_common(text: str, start: int, written: str) -> bool:
+    """Whether a German single word, though some people are called so, is rather a town, or a word that is also
+    written small and begins a sentence; not where a title says that somebody is named.
+    """
+    lower, lists = written.lower(), lexicon()
+    if _TITLE_BEFORE.search(text, max(0, start - 20), start):
+        return False
+    if _WAY_BEFORE.search(text, max(0, start - 16), start) or _WAY_BEHIND.match(text, start + len(written)):
+        return True
+    if is_name(lower, lists.first_names):
+        return False
+    if is_name(lower, lists.towns) or (
+        lists.is_simple_noun(lower) and text[max(0, start - 1) : start] not in ("#", "@")
+    ):
+        return True
+    return lower in lists.groups and _SENTENCE_BEFORE.search(text, max(0, start - 30), start) is not None
 
 
 def _merged(ranges: Iterable[Range]) -> list[Range]:

@@ -31,6 +31,14 @@ QUICK_QUERIES, QUICK_DOCUMENTS = 200, 250
 HITS = 50
 """Passages asked for: enough that ten different documents are among them."""
 
+# The sets ask for people by name; a name that is redacted could not be found by it.
+POLICY = """\
+tenant: {tenant}
+roles: [everyone]
+clearance: public
+readable_names: ["/.+/"]
+"""
+
 FOLDER_FILES = 1_000
 """Most files of one folder."""
 
@@ -100,7 +108,7 @@ def stage(sets: Sequence[RetrievalSet], inbox: Path) -> None:
     for one in sets:
         top = inbox / "document" / one.name
         top.mkdir(parents=True)
-        (top / "_policy.yaml").write_text(f"tenant: {tenant(one)}\nroles: [everyone]\nclearance: public\n")
+        (top / "_policy.yaml").write_text(POLICY.format(tenant=tenant(one)))
         for number, document in enumerate(one.documents):
             file = top / _file_name(number)
             file.parent.mkdir(exist_ok=True)

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from assets.silver.document import Document
+from assets.silver.document import Block, Document
 from assets.silver.pii.address import Addresses
 from assets.silver.pii.credit_card import CreditCards
 from assets.silver.pii.date_of_birth import DatesOfBirth
@@ -181,7 +181,7 @@ class _Redactor:
             document = replace(
                 document,
                 text=_apply(document.text, edits),
-                blocks=tuple(
+                blocks=_apart(
                     replace(block, start=moved.start(block.start), end=moved.end(block.end))
                     for block in document.blocks
                 ),
@@ -299,6 +299,16 @@ def _apply(text: str, edits: Sequence[_Edit]) -> str:
         parts += [text[at : edit.start], edit.token]
         at = edit.end
     return "".join([*parts, text[at:]])
+
+
+def _apart(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """The blocks without overlap: a value that reached from one into the next now belongs to the first alone."""
+    kept: list[Block] = []
+    for block in blocks:
+        start = max(block.start, kept[-1].end) if kept else block.start
+        if start < block.end:
+            kept.append(replace(block, start=start))
+    return tuple(kept)
 
 
 class _Moved:

@@ -86,8 +86,10 @@ class _Worker:
         self.files = 0
         ours.settimeout(_START_S)
         try:
-            kind, _ = wire.receive(ours, 64)
-        except (EOFError, OSError, wire.TooLongError) as error:
+            kind, peak = wire.receive(ours, 64)
+            # Linux counts to a process what its parent held when it was forked: only what is above it is its own
+            self._inherited_kib = int(peak)
+        except (EOFError, OSError, ValueError, wire.TooLongError) as error:
             self.end()
             raise ChildProcessError("it ended before it began") from error
         if kind != wire.HELLO:
@@ -146,7 +148,7 @@ class _Worker:
         if code in (-signal.SIGPROF, -signal.SIGALRM):
             return _Failed("slow", f"more than {limits.seconds:g} s of computing", reader)
         name = signal.Signals(-code).name if code < 0 else f"exit {code}"
-        if usage.ru_maxrss * 1024 > 0.8 * memory_bytes:
+        if usage.ru_maxrss > self._inherited_kib and usage.ru_maxrss * 1024 > 0.8 * memory_bytes:
             return _Failed("memory", f"{memory_bytes} bytes were not enough", reader)
         return _Failed("crashed", name, reader)
 

@@ -31,7 +31,7 @@ def main() -> None:
     readers = importlib.import_module(sys.argv[2])
     from assets.silver.refusal import RefusedError
 
-    wire.send(connection, wire.HELLO, b"")
+    wire.send(connection, wire.HELLO, str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss).encode())
     most = 2**40
     while True:
         try:

@@ -296,3 +296,19 @@ def test_redacting_its_own_output_changes_nothing(text: str) -> None:
 def test_long_words_take_no_quadratic_time() -> None:
     for text in ("x" * 300_000, "1 " * 150_000, "a@" * 100_000, "0" * 200_000, "DE1 " * 60_000):
         assert redact(document_of(text), KEY).document.text
+
+
+def test_a_value_that_reaches_into_the_next_block_leaves_no_overlap() -> None:
+    text = "IBAN DE89 3704 0044\n0532 0130 00\n\nEnde."
+    cut = text.index("\n0532") + 1
+    blocks = (
+        Block("paragraph", 0, cut - 1),
+        Block("paragraph", cut, text.index("\n\n")),
+        Block("paragraph", text.index("Ende"), len(text)),
+    )
+    document = redact(Document(text=text, blocks=blocks, reader="test/1", language="de"), b"key").document
+    ends = [block.end for block in document.blocks]
+    assert "<IBAN_" in document.text
+    assert all(block.start >= end for block, end in zip(document.blocks[1:], ends, strict=False))
+    assert [document.text[b.start : b.end] for b in document.blocks][-1] == "Ende."
+    assert all(block.start < block.end for block in document.blocks)

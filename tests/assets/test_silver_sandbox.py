@@ -235,3 +235,15 @@ def test_documents_come_out_of_the_wire_as_they_went_in(
     )
 
     assert wire.unpack_documents(wire.pack_documents([document, document])) == (document, document)
+
+
+def test_what_the_parent_holds_is_not_taken_for_the_workers() -> None:
+    held = bytearray(600_000_000)  # more than a worker may use
+    held[::4096] = b"x" * len(held[::4096])
+    sandbox = Sandbox(LIMITS, module="tests.assets.hostile_reader", workers=1)
+    try:
+        with pytest.raises(RefusedError) as refused:
+            sandbox.read(b"crash", "a.txt")
+        assert (refused.value.code, refused.value.detail) == ("reader_crashed", "SIGSEGV")
+    finally:
+        sandbox.close()

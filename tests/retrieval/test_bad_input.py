@@ -387,11 +387,12 @@ def file(tmp_path: Path) -> Path:
 def test_a_home_that_cannot_be_written(file: Path, served: Index) -> None:
     home = file / "home"
     message = r"The home directory .* cannot be written \(Not a directory\): .*KNOWLEDGE_HOME"
-    failure(lambda: Retriever.connect(settings=Settings.load(home=home)), ConfigurationError, message)
+    key = "The key file .* cannot be used"
+    failure(lambda: Retriever.connect(settings=Settings.load(home=home)), ConfigurationError, key)
     failure(lambda: Database.for_writing(Settings.load(home=home)), ConfigurationError, message)
     dsn = served.server.dsn(READER, served.name)
     settings = Settings.load(home=home, dsn=dsn)
-    failure(lambda: Retriever.connect(settings=settings), ConfigurationError, "The key file .* cannot be used")
+    failure(lambda: Retriever.connect(settings=settings), ConfigurationError, key)
     assert file.read_text() == "not a folder"
 
 

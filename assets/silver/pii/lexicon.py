@@ -51,7 +51,7 @@ class Lexicon:
         """Whether it is a noun, in any case and number, or ends in one."""
         if self.is_simple_noun(lower):
             return True
-        tail = lower.rsplit("-", 1)[-1]
+        tail = lower.rsplit("-", 1)[-1][-_LONGEST_ENDING:]
         ends = _ends(tail)
         for at in range(3, len(tail) - _SMALLEST_NOUN + 1):
             if tail[at:] in self.nouns:
@@ -66,6 +66,10 @@ class Lexicon:
         return lower in self.nouns or any(
             end >= _SMALLEST_NOUN - 1 and lower[:end] in self.nouns for end in _ends(lower)
         )
+
+
+_LONGEST_ENDING = 64
+"""Letters at a word's end in which a noun is looked for: the work grows with their square, and words may be endless."""
 
 
 def _ends(lower: str) -> list[int]:

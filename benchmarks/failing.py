@@ -45,10 +45,13 @@ class Victim:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Every process stopped where it is, sockets open."""
-        pids = self.processes()
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        pids: list[int] = []
         try:
+            # the server first, then its children until there are no others: what it starts meanwhile would serve on
+            while new := [pid for pid in self.processes() if pid not in pids]:
+                for pid in new:
+                    pids.append(pid)
+                    os.kill(pid, signal.SIGSTOP)
             yield
         finally:
             for pid in pids:

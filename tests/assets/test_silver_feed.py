@@ -120,9 +120,12 @@ def test_html_of_entries_is_bounded_too() -> None:
 def test_a_long_feed_takes_linear_time() -> None:
     import time
 
-    seconds = []
-    for count in (300, 1200):
+    def once(count: int) -> float:
+        feed = rss(*(FIRST.replace("tag:1", f"tag:{n}") for n in range(count)))
         started = time.process_time()
-        assert len(read(rss(*(FIRST.replace("tag:1", f"tag:{n}") for n in range(count))), "a.xml")) == count
-        seconds.append(time.process_time() - started)
+        assert len(read(feed, "a.xml")) == count
+        return time.process_time() - started
+
+    # the best of three: a pause of the garbage collector or of the machine is none of the reader's time
+    seconds = [min(once(count) for _ in range(3)) for count in (300, 1200)]
     assert all(after < 12 * before for before, after in pairwise(seconds))

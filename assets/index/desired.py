@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from assets.bronze.contract import REMOVED
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.index.flags import flags_of
-from assets.lake import Lake, Partition
+from assets.lake import Lake
 from assets.ledger import Ledger, partitions_in
 from assets.silver.contract import DOCUMENTS
 from assets.silver.pii.span import neutral
@@ -91,12 +91,12 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
     access = ledger.latest
     partitions = partitions_in(current)
     wanted = set(zip(current.index, current.event, strict=True))
-    columns = ["document_id", "file_id", "event", "received_at", "pii", *_DOCUMENT_FACTS]
+    columns = ["document_id", "file_id", "event", "received_at", "pii", "findings", *_DOCUMENT_FACTS]
     rows = lake.read(DOCUMENTS, columns, partitions=partitions)
     documents = {(row["document_id"], row["event"]): row for row in _rows(rows, wanted)}
     chunks: dict[tuple[str, int], dict[str, str]] = {}
     flags: dict[tuple[str, int], dict[str, tuple[str, ...]]] = {}
-    findings = _findings(lake, partitions)
+    findings = {event: row["findings"] for event, row in documents.items() if row["findings"]}
     rows = lake.read(CHUNKS, ["document_id", "file_id", "event", "chunk_id", *_CHUNK_FACTS], partitions=partitions)
     for row in _rows(rows, wanted):
         event = (row["document_id"], row["event"])
@@ -147,13 +147,6 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
     found.sort(key=lambda document: document.facts["path"])
     pending = int((ledger.newest.state.isin(["received", "parsed", "chunked"])).sum())
     return Desired({document.document_id: document for document in found}, pending, hidden, kept_out)
-
-
-def _findings(lake: Lake, partitions: set[Partition]) -> dict[tuple[str, int], list[dict[str, Any]]]:
-    """What the screener found, by document and event; documents without findings are left out."""
-    some = pc.list_value_length(pc.field("findings")) > 0
-    rows = lake.read(DOCUMENTS, ["document_id", "event", "findings"], partitions=partitions, where=some)
-    return {(row["document_id"], row["event"]): row["findings"] for row in rows.to_pylist()}
 
 
 def _without_policy(ledger: Ledger) -> dict[str, datetime]:

@@ -38,7 +38,7 @@ from retrieval.errors import (
 from retrieval.fusion import DEFAULT, Scale, similarity_scale
 from retrieval.limits import Deadline, Gate, RateLimit
 from retrieval.outbox import Outbox, sender
-from retrieval.principal import CLEARANCES, Principal
+from retrieval.principal import Principal
 from retrieval.recent import Recent
 from retrieval.rerank import Reranker
 from retrieval.result import Filters, SearchResult
@@ -47,7 +47,7 @@ from retrieval.search import Search, Space, check
 from retrieval.settings import Settings
 from retrieval.shape import Shape
 from retrieval.standby import Now, Standby, utc_now
-from retrieval.statements import ENTER
+from retrieval.statements import enter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -293,13 +293,7 @@ class Core:
         """Statements that record feedback: one that enters, one that gives it."""
         given = feedback.checked(request_id, outcome, comment, principal, self._redactor)
         assert principal is not None  # `checked` refuses it
-        entry = {
-            "tenant": principal.tenant,
-            "roles": sorted(principal.roles),
-            "clearance": CLEARANCES.index(principal.clearance),
-            "release": None,
-        }
-        return (ENTER, entry), (feedback.GIVE, given | {"principal": pseudonym(principal, self._key)})
+        return enter(principal), (feedback.GIVE, given | {"principal": pseudonym(principal, self._key)})
 
     @staticmethod
     def recorded(entry: Sequence[Any] | None, given: Sequence[Any] | None) -> None:

@@ -18,7 +18,7 @@ from retrieval.analysis import query_terms, question_language
 from retrieval.audit import query_pseudonym
 from retrieval.errors import InvalidPrincipalError, InvalidQueryError
 from retrieval.limits import Deadline
-from retrieval.principal import CLEARANCES, Principal, well_formed
+from retrieval.principal import Principal, well_formed
 from retrieval.result import Citation, Filters, Hit, SearchResult
 from retrieval.settings import Settings
 from retrieval.shape import Shape
@@ -115,12 +115,7 @@ class Search:
 
     def entry(self) -> Statement:
         """Enter the transaction as the principal."""
-        return statements.ENTER, {
-            "tenant": self.principal.tenant,
-            "roles": sorted(self.principal.roles),
-            "clearance": CLEARANCES.index(self.principal.clearance),
-            "release": self.release,
-        }
+        return statements.enter(self.principal, self.release)
 
     def reads(self, space: int) -> list[Statement]:
         """What the lexical leg needs, to be sent right behind `entry`."""

@@ -10,12 +10,24 @@ import functools
 from psycopg import sql
 
 from retrieval import audit, fusion
+from retrieval.principal import CLEARANCES, Principal
 from retrieval.schema.migrate import space_schema
 
 ENTER = sql.SQL(
     "select problem, release, space, fingerprint, dimension, analyzer, tenant"
     " from knowledge.enter(%(tenant)s, %(roles)s, %(clearance)s, %(release)s)"
 )
+
+
+def enter(principal: Principal, release: int | None = None) -> tuple[sql.SQL, dict[str, object]]:
+    """Enter the transaction as a principal, in the active release unless another one is named."""
+    return ENTER, {
+        "tenant": principal.tenant,
+        "roles": sorted(principal.roles),
+        "clearance": CLEARANCES.index(principal.clearance),
+        "release": release,
+    }
+
 
 CANDIDATES = 50
 """How many passages each leg puts forward."""

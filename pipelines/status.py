@@ -17,6 +17,7 @@ from assets.bronze.intake import NO_BYTES_SHA256, Change, Intake
 from assets.bronze.policy import SIDECAR
 from assets.bronze.take import plan_sources
 from assets.gold.contract import CHUNKS
+from assets.index.desired import kept_out_for
 from assets.index.releases import serving
 from assets.index.segments import Connection
 from assets.ledger import READY, REFUSED, Ledger
@@ -34,6 +35,7 @@ State = Literal[
     "unsettled",
     "unreadable",
     "deletion_held",
+    "kept_out",
     "expired",
     "removed",
 ]
@@ -42,8 +44,9 @@ STATES: tuple[State, ...] = get_args(State)
 
 served: the active release holds it. refused: it is in quarantine. on_its_way: received, and a run has still to bring
 it into the release. not_taken_in: the inbox holds something that bronze does not know yet. unsettled: it is being
-written. unreadable: the pipeline may not read it. deletion_held: it vanished together with too many others.
-expired: its time to live is over. removed: it is gone, and so are its passages.
+written. unreadable: the pipeline may not read it. deletion_held: it vanished together with too many others. kept_out:
+a policy keeps it out of the index, and `detail` says for what. expired: its time to live is over. removed: it is gone,
+and so are its passages.
 """
 
 Event = tuple[str, int]
@@ -125,7 +128,9 @@ def read_states(stores: Stores, *, settle_s: float = 0.0) -> tuple[FileState, ..
         CHUNKS, ["file_id", "event", "language"], where=pc.field("chunker") == stores.versions.chunker
     )
     refusals = stores.lake.read(QUARANTINE, ["document_id", "event", "reason", "sentence_de", "sentence_en", "detail"])
-    files = stores.lake.read(DOCUMENTS, ["document_id", "file_id", "event", "part", "sketch"]).to_pylist()
+    files = stores.lake.read(
+        DOCUMENTS, ["document_id", "file_id", "event", "part", "sketch", "pii", "findings"]
+    ).to_pylist()
     sketches = {(row["file_id"], row["event"]): row["sketch"] for row in files if row["part"] is None and row["sketch"]}
     with stores.connect() as connection:
         released = _of_files(released_versions(connection, stores.clock()), files)
@@ -137,6 +142,7 @@ def read_states(stores: Stores, *, settle_s: float = 0.0) -> tuple[FileState, ..
         released,
         now=stores.clock(),
         sketches=sketches,
+        kept_out=_kept_out(ledger, files),
     )
 
 
@@ -149,6 +155,7 @@ def file_states(
     *,
     now: datetime,
     sketches: Mapping[Event, bytes] = MappingProxyType({}),
+    kept_out: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[FileState, ...]:
     """One state for each path that the inbox or bronze knows, sorted by path.
 
@@ -159,9 +166,10 @@ def file_states(
         cuts: what gold holds, by content event.
         released: version of each file in the active release.
         sketches: signature of the text of a content event, where it is one document.
+        kept_out: files that a policy keeps out of the index, and for what.
     """
     refusals = {(row["document_id"], row["event"]): row for row in quarantine}
-    known = _Bronze(ledger, refusals, cuts, released, now).states()
+    known = _Bronze(ledger, refusals, cuts, released, now, kept_out).states()
     states = {state.path: state for state in known}
     for source, plan in plans.items():
         _overlay(states, source, plan)
@@ -194,6 +202,18 @@ def _of_files(released: Mapping[str, int], documents: Iterable[Mapping[str, Any]
     return versions
 
 
+def _kept_out(ledger: Ledger, documents: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Files whose documents in force a policy keeps out of the index, and for what; a part that gets in counts."""
+    rules = ledger.latest.to_dict("index")
+    current = ledger.current.event
+    traits: dict[str, list[str | None]] = {}
+    for row in documents:
+        file_id = row["file_id"]
+        if current.get(file_id) == row["event"]:
+            traits.setdefault(file_id, []).append(kept_out_for(rules[file_id], row))
+    return {file_id: found[0] for file_id, found in traits.items() if found[0] is not None and None not in found}
+
+
 def count_by(values: Iterable[str | None]) -> dict[str, int]:
     """How often each value stands there, most frequent first, then by name; None is left out."""
     counts = Counter(value for value in values if value is not None)
@@ -212,6 +232,7 @@ class _Bronze:
     cuts: Mapping[Event, Cut]
     released: Mapping[str, int]
     now: datetime
+    kept_out: Mapping[str, str]
 
     def states(self) -> list[FileState]:
         newest = {row["document_id"]: row for row in self.ledger.newest.reset_index().to_dict("records")}
@@ -263,7 +284,7 @@ class _Bronze:
             reason=refusal["reason"] if refusal else None,
             sentence_de=refusal["sentence_de"] if refusal else None,
             sentence_en=refusal["sentence_en"] if refusal else None,
-            detail=refusal["detail"] if refusal else None,
+            detail=refusal["detail"] if refusal else self.kept_out.get(document_id),
         )
 
     def _progress(self, newest: Mapping[Any, Any], document_id: str, expires_at: datetime | None) -> State:
@@ -272,6 +293,8 @@ class _Bronze:
         if expires_at is not None and expires_at <= self.now:
             return "expired"
         served = self.released.get(document_id) == int(newest["version"])
+        if newest["state"] == READY and document_id in self.kept_out and not served:
+            return "kept_out"
         return "served" if newest["state"] == READY and served else "on_its_way"
 
 

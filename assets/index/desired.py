@@ -75,14 +75,11 @@ class Desired:
         pending: documents of the inbox that are still on their way and served in an older state or not at all.
         hidden: documents that no release may show any more, and since when: their time to live is over, or no policy
             says who may see them.
-        kept_out: documents that their folder's policy keeps out of the index, and the trait for which it does; they
-            are in `hidden`, too.
     """
 
     documents: dict[str, DesiredDocument]
     pending: int
     hidden: Mapping[str, datetime] = field(default_factory=dict)
-    kept_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
@@ -110,20 +107,12 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
     found = []
     broken = _without_policy(ledger)
     hidden = _hidden_parts(lake, ledger, broken)
-    kept_out: dict[str, str] = {}
     for row in documents.values():
         rule = access.loc[row["file_id"]]
         if row["file_id"] in broken:
             continue  # the policy broke after the text was read: access fails closed at once
         event = (row["document_id"], row["event"])
-        trait = keeps_out(
-            json.loads(rule["rules"] or "{}"),
-            clearance=rule["clearance"],
-            has_pii=row["pii"] != "{}",
-            has_findings=event in findings,
-        )
-        if trait is not None:
-            kept_out[row["document_id"]] = trait
+        if kept_out_for(rule, row) is not None:
             hidden[row["document_id"]] = rule["received_at"].to_pydatetime()
             continue
         days = rule["ttl_days"]
@@ -146,7 +135,22 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
         )
     found.sort(key=lambda document: document.facts["path"])
     pending = int((ledger.newest.state.isin(["received", "parsed", "chunked"])).sum())
-    return Desired({document.document_id: document for document in found}, pending, hidden, kept_out)
+    return Desired({document.document_id: document for document in found}, pending, hidden)
+
+
+def kept_out_for(rule: Mapping[Any, Any], document: Mapping[str, Any]) -> str | None:
+    """The trait for which its folders' policy keeps a document out of the index; None where it may get in.
+
+    Args:
+        rule: newest row of the file in bronze's log.
+        document: its row in silver, with `pii` and `findings`.
+    """
+    return keeps_out(
+        json.loads(rule["rules"] or "{}"),
+        clearance=rule["clearance"],
+        has_pii=document["pii"] != "{}",
+        has_findings=bool(document["findings"]),
+    )
 
 
 def _without_policy(ledger: Ledger) -> dict[str, datetime]:

@@ -17,6 +17,7 @@ NAMES = {
     "on_its_way": "on its way",
     "not_taken_in": "not taken in",
     "deletion_held": "deletion held",
+    "kept_out": "kept out",
 }
 STYLES = {"served": "green", "refused": "red", "unreadable": "red", "deletion_held": "yellow"}
 

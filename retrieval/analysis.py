@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
-ANALYZER = "fold-split-stem/2"
+ANALYZER = "fold-split-stem/3"
 """Version of everything below; postings made with another one are never mixed with these."""
 
 LANGUAGES = {"de": "german", "en": "english"}
@@ -20,7 +20,11 @@ LANGUAGES = {"de": "german", "en": "english"}
 TERM_MAX = 64
 """Longest term in characters: beyond it is no word but noise, e.g. an encoded payload."""
 
-_WORD = re.compile(r"[^\W_]+(?:(?:[-._/]|(?<=\d),(?=\d))[^\W_]+)*")
+_PSEUDONYM = r"<[a-z][a-z_]*_[0-9a-f]{10}>"
+"""A redacted value, case-folded. It is one word whatever its digits are: they depend on an installation's key, and how
+long a passage is must not."""
+
+_WORD = re.compile(_PSEUDONYM + r"|[^\W_]+(?:(?:[-._/]|(?<=\d),(?=\d))[^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
 _DIGIT = re.compile(r"\d")
 _MIXED = re.compile(r"(\d+)([^\W\d_]+)|([^\W\d_]+)(\d+)")
@@ -73,11 +77,14 @@ def words(text: str) -> Iterator[str]:
     Words joined by `-`, `.`, `_` or `/`, and numbers joined by `,`, give their parts, and where a digit is among
     them the joined form too (`WP-300X` gives `wp`, `300x` and `wp300x`, `4,200` gives `4`, `200` and `4200`). A
     number and letters in one word are there for themselves as well (`5kW` gives `5kw`, `5` and `kw`). So product
-    codes, numbers and quantities are found however they are spelt.
+    codes, numbers and quantities are found however they are spelt. A pseudonym is one word.
     """
     folded = _POSSESSIVE.sub("", unicodedata.normalize("NFKC", text).casefold())
     for match in _WORD.finditer(folded):
         word = match.group()
+        if word.startswith("<"):
+            yield word
+            continue
         parts = _PART.findall(word)
         for part in parts:
             if part in STOP_WORDS or len(part) > TERM_MAX:

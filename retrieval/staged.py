@@ -57,4 +57,5 @@ def selection(
         "firsts": [span.first for span in spans],
         "lasts": [span.last for span in spans],
         "model": space.fingerprint,
+        "flagged": search.filters.flagged,
     } | search.audited()

@@ -27,7 +27,7 @@ from retrieval.outbox import Outbox
 from retrieval.principal import CLEARANCES, Principal
 from retrieval.result import Citation, Filters, Hit, SearchResult
 from retrieval.search import Search
-from retrieval.shape import Candidate, Shape, select
+from retrieval.shape import Candidate, Shape, Span, select
 from retrieval.snapshot import DamagedError, Header
 
 KEPT = 4
@@ -220,20 +220,41 @@ def find(found: Snapshot, search: Search, now: datetime) -> list[Hit]:
     _, bound = mass(search.words, {term: (frequency[term], idf[term]) for term in terms})
     scores = np.minimum(1, raw / bound)
     order = np.lexsort((np.array(places), -scores))
-    hits: dict[int, Hit] = {}
+    ranked: dict[int, tuple[float, int]] = {}
     candidates: list[Candidate] = []
     for number in order:
         row = found.rows[places[number]]
         document = found.documents[row["document"]]
         if document["acl"] == row["acl"] and _passes(document, row, search.filters):
-            hits[row["chunk"]] = _hit(document, row, float(scores[number]), len(hits) + 1)
-            candidates.append(Candidate(row["chunk"], row["document"], 0, row["text"]))
-            if len(hits) == search.candidates:
+            ranked[row["chunk"]] = float(scores[number]), len(ranked) + 1
+            candidates.append(Candidate(row["chunk"], row["document"], row["ordinal"], row["text"]))
+            if len(ranked) == search.candidates:
                 break
-    # Neighbours are not joined here: a poorer answer, and marked as one.
-    asked = search.shape or Shape()
-    shape = Shape(per_document=asked.per_document, unique=asked.unique)
-    return [hits[span.chunk] for span in select(candidates, search.k, shape)]
+    chosen = select(candidates, search.k, search.shape or Shape())
+    parts = _parts(found, chosen, visible, search.filters)
+    return [_hit(found.documents[span.document], parts[span.chunk], span.chunk, *ranked[span.chunk]) for span in chosen]
+
+
+def _parts(
+    found: Snapshot, spans: Sequence[Span], visible: NDArray[np.bool_], filters: Filters
+) -> dict[int, list[Mapping[str, Any]]]:
+    """Passages of each range that may be seen and are asked for, by its best passage, in their order."""
+    by_document: dict[int, list[Span]] = {}
+    for span in spans:
+        by_document.setdefault(span.document, []).append(span)
+    parts: dict[int, list[Mapping[str, Any]]] = {span.chunk: [] for span in spans}
+    if all(span.first == span.last for span in spans):
+        for span in spans:
+            parts[span.chunk] = [found.rows[int(np.searchsorted(found.numbers, span.chunk))]]
+        return parts
+    for place in np.flatnonzero(visible).tolist():
+        row = found.rows[place]
+        document = found.documents[row["document"]]
+        for span in by_document.get(row["document"], ()):
+            inside = span.first <= row["ordinal"] <= span.last
+            if inside and document["acl"] == row["acl"] and _passes(document, row, filters):
+                parts[span.chunk].append(row)
+    return {chunk: sorted(rows, key=lambda row: int(row["ordinal"])) for chunk, rows in parts.items()}
 
 
 def _okapi(
@@ -283,10 +304,14 @@ def _passes(document: Mapping[str, Any], row: Mapping[str, Any], filters: Filter
     )
 
 
-def _hit(document: Mapping[str, Any], row: Mapping[str, Any], score: float, place: int) -> Hit:
+def _hit(document: Mapping[str, Any], parts: Sequence[Mapping[str, Any]], best: int, score: float, place: int) -> Hit:
+    """A hit from the passages of its range, of which `best` was found."""
     published = date.fromisoformat(document["published"]) if document["published"] else None
+    first, last = parts[0], parts[-1]
+    speakers = {row["speaker"] for row in parts}
+    until = [datetime.fromisoformat(row["expires_at"]) for row in parts if row["expires_at"]]
     return Hit(
-        text=row["text"],
+        text="\n\n".join(row["text"] for row in parts),
         score=score,
         lexical_rank=place,
         vector_rank=None,
@@ -294,24 +319,25 @@ def _hit(document: Mapping[str, Any], row: Mapping[str, Any], score: float, plac
         citation=Citation(
             document["title"],
             document["path"],
-            row["heading"],
-            row["page"],
-            row["speaker"],
-            row["start_s"],
-            row["end_s"],
+            first["heading"],
+            first["page"],
+            first["speaker"] if len(speakers) == 1 else None,
+            first["start_s"],
+            last["end_s"],
             document["url"],
             published,
             document["version"],
         ),
-        chunk_id=row["chunk_id"],
+        chunk_id=next(row["chunk_id"] for row in parts if row["chunk"] == best),
         document_id=UUID(document["document_id"]),
         version=document["version"],
         source=document["source"],
         language=document["language"],
         tags=tuple(document["tags"]),
-        valid_from=datetime.fromisoformat(row["valid_from"]),
-        expires_at=datetime.fromisoformat(row["expires_at"]) if row["expires_at"] else None,
-        flags=tuple(row["flags"]),
+        valid_from=max(datetime.fromisoformat(row["valid_from"]) for row in parts),
+        expires_at=min(until, default=None),
+        flags=tuple(sorted({flag for row in parts for flag in row["flags"]})),
+        parts=tuple(row["chunk_id"] for row in parts) if len(parts) > 1 else (),
     )
 
 

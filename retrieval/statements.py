@@ -138,7 +138,8 @@ cross join lateral (
 order by f.score desc, f.chunk
 """
 
-# A hit is the range of a document's passages that the reader may see. Its citation leads to where the range begins.
+# A hit is the range of a document's passages that the reader may see and that pass the filter of passages (the others
+# filter documents). Its citation leads to where the range begins.
 _SELECTED = """
 with chosen as (
     select * from unnest(%(chunks)s::int[], %(scores)s::float8[], %(lexical_ranks)s::int[], %(vector_ranks)s::int[],
@@ -163,10 +164,12 @@ hit as (
                max(n.valid_from) as valid_from, min(n.expires_at) as expires_at,
                (select coalesce(array_agg(distinct f), '{{}}') from {s}.chunk{p} m cross join unnest(m.flags) f
                 where m.document = p.document
-                  and m.ordinal between least(u.first, p.ordinal) and greatest(u.last, p.ordinal)) as flags
+                  and m.ordinal between least(u.first, p.ordinal) and greatest(u.last, p.ordinal)
+                  and (%(flagged)s::bool is null or (cardinality(m.flags) > 0) = %(flagged)s)) as flags
         from {s}.chunk{p} n
         where n.document = p.document
-          and n.ordinal between least(u.first, p.ordinal) and greatest(u.last, p.ordinal)) w
+          and n.ordinal between least(u.first, p.ordinal) and greatest(u.last, p.ordinal)
+          and (%(flagged)s::bool is null or (cardinality(n.flags) > 0) = %(flagged)s)) w
     cross join lateral (
         select document_id, version, source, path, title, language, tags, published, url
         from {s}.document{p} where document = p.document offset 0) d

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,11 @@ class BrokenEncoder(WordsEncoder):
 
 @dataclass
 class GoldDocument:
-    """A document written by a test: passages by text, and who may see them."""
+    """A document written by a test: passages by text, and who may see them.
+
+    Attributes:
+        flags: of all its passages; flags_of: of single ones, by their place.
+    """
 
     name: str
     access: Access
@@ -96,6 +100,7 @@ class GoldDocument:
     source: str = "blog"
     tags: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    flags_of: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     published: str | None = None
     expires_at: datetime | None = None
     valid_from: datetime = NOW
@@ -115,7 +120,7 @@ class Gold:
         self.rows: dict[tuple[str, int, str], dict[str, Any]] = {}
         found = {}
         for document in sorted(documents, key=lambda d: (d.source, d.name)):
-            chunks = {}
+            chunks, flags = {}, {}
             for ordinal, text in enumerate(document.texts):
                 occurrence = document.texts[:ordinal].count(text)
                 key = hashlib.sha256(f"{document.document_id}\0{text}\0{occurrence}".encode()).hexdigest()
@@ -135,7 +140,10 @@ class Gold:
                     "chunk_id": key,
                 }
                 self.rows[document.document_id, document.event, key] = facts
-                told = repr((sorted(facts.items(), key=str)[:-1], document.flags))
+                marks = document.flags_of.get(ordinal, document.flags)
+                if marks:
+                    flags[key] = marks
+                told = repr((sorted(facts.items(), key=str)[:-1], marks))
                 chunks[key] = hashlib.sha256(told.encode()).hexdigest()[:32]
             facts = {
                 "version": document.event,
@@ -157,7 +165,7 @@ class Gold:
                 expires_at=document.expires_at,
                 facts=facts,
                 chunks=chunks,
-                flags=dict.fromkeys(chunks, document.flags) if document.flags else {},
+                flags=flags,
             )
         self.desired = Desired(found, 0)
 

@@ -25,6 +25,9 @@ from retrieval.standby import CHUNKS, DOCUMENTS, POSTINGS, Snapshot, pack_postin
 REWRITE_AFTER = timedelta(hours=12)
 """Age at which a file that is still true is written anew, so that it does not grow too old to be used."""
 
+LAYOUT = b"with ordinals"
+"""Files of another layout are no longer true, and so are written anew."""
+
 BATCH = 2_000
 """Passages in one frame."""
 
@@ -153,7 +156,7 @@ class _Tenant:
 
     def state(self) -> str:
         """Hash of all that decides who may read which passage until when."""
-        whole = hashlib.sha256()
+        whole = hashlib.sha256(LAYOUT)
         for row in self._rows(
             "select c.chunk, c.digest, c.expires_at, c.flags, d.digest as document, a.roles, a.clearance"
             f" from (select * from {{s}}.chunk where {_LIVE}) c"
@@ -182,8 +185,8 @@ class _Tenant:
         chunks: list[int] = []
         batch: list[dict[str, Any]] = []
         for row in self._rows(
-            "select chunk, document, chunk_id, text, heading, page, speaker, start_s, end_s, length, acl_id as acl,"
-            f" valid_from, expires_at, flags from {{s}}.chunk where {_LIVE} order by chunk"
+            "select chunk, document, ordinal, chunk_id, text, heading, page, speaker, start_s, end_s, length,"
+            f" acl_id as acl, valid_from, expires_at, flags from {{s}}.chunk where {_LIVE} order by chunk"
         ):
             if row["document"] not in numbers:
                 continue

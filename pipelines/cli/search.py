@@ -46,6 +46,15 @@ def search(
     unflagged: Annotated[
         bool, typer.Option("--unflagged", help="Leave out passages that hold instructions to a model.")
     ] = False,
+    per_document: Annotated[
+        int | None, typer.Option("--per-document", metavar="N", help="Most passages of one document.")
+    ] = None,
+    neighbours: Annotated[
+        int, typer.Option("--neighbours", metavar="N", help="Passages before and after each hit to join to it, 0 to 5.")
+    ] = 0,
+    unique: Annotated[
+        bool, typer.Option("--unique", help="Leave out passages that say nearly the same as a better one.")
+    ] = False,
     release: Annotated[
         int | None, typer.Option("--release", metavar="N", help="A kept release to read instead of the active one.")
     ] = None,
@@ -55,13 +64,15 @@ def search(
     debug: DebugOption = False,
 ) -> Answer:
     """Search the active release for passages that a principal may see."""
-    from retrieval import Filters, Principal, Retriever, Settings
+    from retrieval import Filters, Principal, Retriever, Settings, Shape
     from retrieval.result import REASONS
 
     principal = Principal(user=user, tenant=tenant, roles=role or (), clearance=cast("Clearance", clearance))
     filters = Filters(source=source, language=language, tags=tag, since=since, flagged=False if unflagged else None)
+    asked = Shape(per_document=per_document, neighbours=neighbours, unique=unique)
+    shape = asked if asked.parameters() else None
     with Retriever.connect(settings=Settings.load(home=home)) as retriever:
-        result = retriever.search(query, principal=principal, k=k, filters=filters, release=release)
+        result = retriever.search(query, principal=principal, k=k, filters=filters, release=release, shape=shape)
 
     def show(console: Console) -> None:
         if result.hits:

@@ -177,6 +177,19 @@ def test_search_as_json(ingested: Place) -> None:
     assert "page 2" in found["hits"][0]["citation"]["text"]
 
 
+def test_search_shapes_its_hits(ingested: Place) -> None:
+    plain = ingested.json("search", PUMP, "--tenant", "nordwind", "-k", "8")["hits"]
+    found = ingested.json(
+        "search", PUMP, "--tenant", "nordwind", "-k", "8", "--per-document", "1", "--neighbours", "1", "--unique"
+    )["hits"]
+    documents = [hit["document_id"] for hit in found]
+    assert len(documents) == len(set(documents)) > 1
+    assert len({hit["document_id"] for hit in plain}) < len(plain)
+    assert found[0]["chunk_id"] == plain[0]["chunk_id"]
+    assert any(len(hit["parts"]) > 1 for hit in found)
+    assert ingested.json("search", PUMP, "--tenant", "nordwind", "--neighbours", "6", code=2)["error"]
+
+
 def test_search_shows_what_the_principal_may_see(ingested: Place) -> None:
     question = ("search", "Was kostet eine Aquilo 30?", "--tenant", "nordwind")
     path = "document/nordwind/management/preisplan-2027.md"

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from assets.index.releases import promote, rollback
 from assets.index.standby import REWRITE_AFTER, forget_documents, write_standby
 from benchmarks.failing import Load, Victim
-from retrieval import AsyncRetriever, Filters, Retriever, SearchResult, UnavailableError
+from retrieval import AsyncRetriever, Filters, Retriever, SearchResult, Shape, UnavailableError
 from retrieval.analysis import passage_terms, query_terms
 from retrieval.audit import load_key
 from retrieval.outbox import Outbox, sender
@@ -133,6 +133,29 @@ def test_hits_are_those_of_a_degraded_search_in_the_database(served: Index, fold
                     assert replace(one, score=other.score) == other
                     assert one.score == pytest.approx(other.score, rel=1e-12)
         assert found.as_of == NOW
+
+
+@pytest.mark.parametrize("flagged", [None, False])
+def test_hits_are_shaped_as_in_the_database(index: Index, folder: Path, flagged: bool | None) -> None:
+    """Neighbours are joined, hits of a document bounded, and repetitions left out; filters hold for neighbours, too."""
+    texts = [f"the fox {'runs far' if n % 3 else 'sleeps'} on day {n}" for n in range(9)]
+    index.serve(
+        [
+            GoldDocument("diary", everyone(), texts, flags_of={2: ("override",), 3: ("hidden", "override")}),
+            GoldDocument("board", everyone("acme", "board"), ["a fox of the board", "and its den"]),
+            GoldDocument("copy", everyone(), ["the fox sleeps on day 0", "a cat", "the end"]),
+        ]
+    )
+    write_standby(index.owner, folder, key_of(folder), now=NOW)
+    live = index.retriever(BrokenEncoder())
+    shapes = [Shape(neighbours=1), Shape(neighbours=2, per_document=1), Shape(unique=True), Shape(per_document=2)]
+    with down(index, folder, wall=lambda: NOW) as retriever:
+        for shape, k, query in itertools.product(shapes, (1, 3, 50), ("fox sleeps", "cat", "day 4 far", "den")):
+            asked = {"principal": ADA, "k": k, "shape": shape, "filters": Filters(flagged=flagged)}
+            expected, found = live.search(query, **asked), retriever.search(query, **asked)  # type: ignore[arg-type]
+            assert [replace(hit, score=0) for hit in found] == [replace(hit, score=0) for hit in expected]
+            assert [hit.score for hit in found] == pytest.approx([hit.score for hit in expected], rel=1e-12)
+            assert flagged is None or not any(hit.flags for hit in found)
 
 
 def test_what_expires_while_the_database_is_gone_is_not_shown(index: Index, folder: Path) -> None:

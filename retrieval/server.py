@@ -30,6 +30,8 @@ DATABASE = "knowledge"
 START_TIMEOUT_S = 60
 ORPHANS_S = 10
 """Seconds that processes of a killed server get to notice it and end; most take milliseconds."""
+LOOK_S = 0.05
+"""Between two looks whether the other holders have gone."""
 NO_PROCESS = 4_194_305
 """A process id that is never given: one more than the largest of Linux."""
 SOCKET_PATH_MAX = 90
@@ -107,19 +109,25 @@ class EmbeddedServer:
                 self._initialise()
                 self._start()
 
-    def release(self) -> None:
-        """Give up this process's hold; the last one to do so stops the server."""
+    def release(self, patience_s: float = 0.0) -> None:
+        """Give up this process's hold; the last one to do so stops the server.
+
+        Args:
+            patience_s: how long to wait for other holders to go, in seconds: a process that was killed a moment
+                ago gives up its hold only when the system has taken it down.
+        """
         atexit.unregister(self.release)
         with self._guard:
             self._open.pop(self.home, None)
             handle, self._handle = self._handle, None
         if handle is None:
             return
+        give_up = time.monotonic() + patience_s
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return  # somebody else still needs it
-        else:
+            while not _alone(handle):
+                if time.monotonic() >= give_up:
+                    return  # somebody else still needs it
+                time.sleep(LOOK_S)
             self.stop()
         finally:
             os.close(handle)
@@ -283,6 +291,15 @@ class EmbeddedServer:
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _alone(handle: int) -> bool:
+    """Whether nobody else holds the file of that handle; then nobody can until it is closed."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _binaries() -> Path:

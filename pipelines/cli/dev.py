@@ -38,6 +38,9 @@ WORKSPACE = Path(__file__).resolve().parents[2] / "workspace.yaml"
 PATIENCE_S = 20
 """Time Dagster gets to stop by itself; what is left then is ended."""
 
+GOING_S = 3.0
+"""Time the system gets to take down what was killed; until then the database counts it as a user."""
+
 LOOK_S = 0.5
 """Between two looks whether the UI answers."""
 
@@ -68,7 +71,7 @@ def dev(
         return _run(settings, host, port, as_json=as_json)
     finally:
         if database.server is not None:
-            database.server.release()
+            database.server.release(GOING_S)
 
 
 def _run(settings: PipelineSettings, host: str, port: int, *, as_json: bool) -> int:

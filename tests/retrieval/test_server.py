@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,6 +171,24 @@ def test_the_same_home_is_the_same_server(home: Path) -> None:
     second.release()
     assert not first.running()
     assert first.stop() is False
+
+
+def test_who_was_killed_counts_until_it_is_gone_and_no_longer(home: Path) -> None:
+    server = EmbeddedServer.attach(home)
+    code = (
+        "import sys, pathlib; from retrieval.server import EmbeddedServer;"
+        "EmbeddedServer.attach(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    kill = threading.Timer(0.3, other.kill)
+    kill.start()
+    server.release(patience_s=30)
+    other.wait()
+    assert not server.running()
 
 
 def test_data_of_another_postgres_is_left_alone(home: Path) -> None:

@@ -1,18 +1,25 @@
-"""Retrieval sets in the BEIR layout: `corpus.jsonl`, `queries.jsonl` and `qrels/test.tsv` in a folder of its own."""
+"""Retrieval sets in the BEIR layout: `corpus.jsonl`, `queries.jsonl` and `qrels/test.tsv` in a folder of its own.
+
+Sets of that layout differ in small things, all of which are read: judgements with and without a first line of names,
+in three columns or in the four of trec_eval; ids that are numbers or hold blanks; titles and texts that are missing.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 CORPUS_FILE, QUERIES_FILE = "corpus.jsonl", "queries.jsonl"
-SPLITS = ("test", "dev", "train")
-"""Names of judgement files, the one that is taken first."""
+SPLITS = ("test", "dev", "validation", "train")
+"""Names of judgement files, the one that is taken first; where there is none of them, the first by name."""
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 SHARED = 0.9
 """Share of judgements two sets must have in common to be one set in two languages."""
@@ -44,31 +51,56 @@ class RetrievalSet:
 
 def discover(folder: Path) -> list[Path]:
     """Folders of sets: the folder itself, or those in it, by name."""
+    folder = folder.resolve()
     candidates = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
     return [path for path in candidates if (path / CORPUS_FILE).is_file() and (path / QUERIES_FILE).is_file()]
 
 
 def read_set(folder: Path) -> RetrievalSet:
-    """A set from its folder.
+    """A set from its folder; questions without a judged document of the set, and blank ones, are left out.
 
     Raises:
-        SystemExit: there are no judgements.
+        SystemExit: there are no judgements, or a file is not of that layout.
     """
     documents = tuple(
-        Passage(str(row["_id"]), row.get("title") or "", row.get("text") or "") for row in _rows(folder / CORPUS_FILE)
+        Passage(_id(row), _text(row, "title").strip(), _text(row, "text")) for row in _rows(folder / CORPUS_FILE)
     )
-    files = [folder / "qrels" / f"{split}.tsv" for split in SPLITS]
+    known = {document.id for document in documents}
+    relevant: dict[str, dict[str, int]] = {}
+    for query, document, grade in _judgements_in(_judgement_file(folder)):
+        if document in known and grade > 0:
+            relevant.setdefault(query, {})[document] = grade
+    asked = {_id(row): _text(row, "text") for row in _rows(folder / QUERIES_FILE)}
+    queries = {query: text for query, text in asked.items() if query in relevant and text.strip()}
+    return RetrievalSet(folder.name, documents, queries, {query: relevant[query] for query in queries})
+
+
+def _judgement_file(folder: Path) -> Path:
+    files = [folder / "qrels" / f"{split}.tsv" for split in SPLITS] + sorted((folder / "qrels").glob("*.tsv"))
     judged = next((file for file in files if file.is_file()), None)
     if judged is None:
         raise SystemExit(f"{folder} has no qrels/test.tsv: a set needs judgements")
-    known = {document.id for document in documents}
-    relevant: dict[str, dict[str, int]] = {}
-    for line in judged.read_text(encoding="utf-8").splitlines():
-        query, document, grade = line.split("\t")
-        if document in known and grade.lstrip("-").isdigit() and int(grade) > 0:
-            relevant.setdefault(query, {})[document] = int(grade)
-    queries = {str(row["_id"]): row["text"] for row in _rows(folder / QUERIES_FILE) if str(row["_id"]) in relevant}
-    return RetrievalSet(folder.name, documents, queries, relevant)
+    return judged
+
+
+def _judgements_in(file: Path) -> Iterable[tuple[str, str, int]]:
+    """Query, document and grade of each line: BEIR's three columns, or trec_eval's four."""
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        columns = [column.strip() for column in (line.split("\t") if "\t" in line else line.split())]
+        if len(columns) in (3, 4) and _NUMBER.fullmatch(columns[-1]):
+            yield columns[0], columns[-2], int(float(columns[-1]))
+        elif columns and number > 1:  # the first line may hold the names of the columns
+            raise SystemExit(f"{file}, line {number}: there should be query, document and grade")
+
+
+def _id(row: Mapping[str, Any]) -> str:
+    return str(row["_id"]).strip()
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    """A field that may be missing or null, without halves of surrogate pairs, which no file can hold."""
+    value = row.get(name)
+    return "" if value is None else str(value).encode("utf-8", "replace").decode()
 
 
 def sample(whole: RetrievalSet, queries: int, documents: int) -> RetrievalSet:
@@ -116,8 +148,14 @@ def _judgements(one: RetrievalSet) -> set[tuple[str, str]]:
 
 
 def _rows(file: Path) -> Iterable[Mapping[str, Any]]:
-    with file.open(encoding="utf-8") as lines:
-        yield from (json.loads(line) for line in lines if line.strip())
+    with file.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            row = json.loads(line)
+            if not isinstance(row, dict) or "_id" not in row:
+                raise SystemExit(f"{file}, line {number}: there should be an object with _id")
+            yield row
 
 
 def _draw(name: str) -> bytes:

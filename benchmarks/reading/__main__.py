@@ -274,7 +274,11 @@ def _speeds(measures: Measures, inbox: Path | None, arguments: argparse.Namespac
         if speed.pages:
             measures.add(f"{name}_pages_per_s", speed.pages / max(speed.cpu_s, 1e-9), "1/s CPU")
         measures.add(f"{name}_own_share", speed.own_share, "share")
-        total.samples += speed.samples
+        measures.add(f"{name}_own_frames_share", speed.own_frames_share, "share")
+        # each file counts as often as any other, however often its format was read
+        total.samples += Counter(
+            {owner: round(1e4 * speed.cpu_s * count / speed.samples.total()) for owner, count in speed.samples.items()}
+        )
         total.cpu_s += speed.cpu_s
         total.bytes += speed.bytes
     measures.add("mb_per_s", total.bytes / 1e6 / max(total.cpu_s, 1e-9), "MB/s CPU")

@@ -103,9 +103,11 @@ def cues_of(captions: WebVTT) -> list[Cue]:
     """A cue for each voice of each caption; lines that begin with a dash are voices without a name."""
     cues: list[Cue] = []
     for caption in captions:
-        start = _seconds(caption.start_time)
-        end = max(start, _seconds(caption.end_time))
         lines = caption.lines
+        start = _seconds(caption.start_time)
+        end = _seconds(caption.end_time)
+        if end < start:
+            end = start
         raw = lines[0] if len(lines) == 1 else "\n".join(lines)
         if "<" in raw or "&" in raw or "{" in raw or (len(lines) > 1 and raw[:1] in "-–—"):
             cues += _marked_up(raw, start, end)
@@ -128,7 +130,8 @@ def _marked_up(raw: str, start: float, end: float) -> Iterator[Cue]:
 
 def _seconds(time: Timestamp) -> float:
     # One division: adding up fractions of a second would leave times such as 59.99999.
-    return float((time.hours * 60 + time.minutes) * 60_000 + time.seconds * 1000 + time.milliseconds) / 1000
+    milliseconds: int = (time.hours * 60 + time.minutes) * 60_000 + time.seconds * 1000 + time.milliseconds
+    return milliseconds / 1000
 
 
 def voices(raw: str) -> Iterator[tuple[str | None, str]]:

@@ -14,17 +14,20 @@ from assets.silver.document import Document
 from assets.silver.limits import Limits
 from assets.silver.readers.archive import Archive, has_document_type
 from assets.silver.readers.docx_numbering import Numbering, read_numbering
-from assets.silver.readers.docx_styles import PLAIN, Look, Style, Styles, is_shaded, look_of, read_styles
+from assets.silver.readers.docx_styles import PLAIN, Look, Style, Styles, is_shaded, look_of, over, read_styles, shades
 from assets.silver.readers.flow import Flow, Piece, promote_headings
 from assets.silver.readers.ooxml import (
+    LOCAL,
     Relation,
     attribute,
     child,
     children,
     core_properties,
     elements,
+    leading,
     local,
     main_part,
+    named,
     nearly_white,
     number,
     related,
@@ -44,6 +47,7 @@ _REMOVED = frozenset({"del", "moveFrom", "rt"})
 """Deleted and moved text, and the small reading aid above a word."""
 _NUMBER_NONE = "0"
 """The numbering id that takes a paragraph out of the list its style puts it in."""
+_SHADED = Look(shaded=True)
 _SYMBOLS = range(0xF000, 0xF100)
 """Private code points under which symbol fonts hide their glyphs."""
 
@@ -141,23 +145,23 @@ class _Walk:
     def blocks(self, parent: _Element, *, shaded: bool = False) -> None:
         """Paragraphs and tables of a body, cell, note or box."""
         for element in _unwrapped(parent):
-            name = local(element)
+            name = LOCAL[element.tag]
             if name == "p":
                 self._paragraph(element, shaded)
             elif name == "tbl":
                 self._table(element)
 
     def _paragraph(self, element: _Element, shaded: bool) -> None:
-        properties = child(element, "pPr")
-        style = self.styles.style(attribute(child(properties, "pStyle"), "val") or self.styles.default_paragraph)
-        behind = Look(shaded=True) if shaded or not self.paper_white or is_shaded(properties) else PLAIN
-        base = behind.over(style.look.over(self.styles.defaults))
+        properties = named(leading(element, "pPr"))
+        style = self.styles.style(attribute(properties.get("pStyle"), "val") or self.styles.default_paragraph)
+        behind = _SHADED if shaded or not self.paper_white or shades(properties.get("shd")) else PLAIN
+        base = over(behind, over(style.look, self.styles.defaults))
         printed = _Paragraph()
         self._runs(element, base, printed)
         page = printed.page or self.page
         text = self._joined + "".join(printed.text)
         self._joined = ""
-        if child(properties, "rPr", "del") is not None:
+        if "rPr" in properties and child(properties["rPr"], "del") is not None:
             self._joined = text
             text = ""
         self._place(text, style, properties, page, printed, base)
@@ -172,13 +176,13 @@ class _Walk:
         self,
         text: str,
         style: Style,
-        properties: _Element | None,
+        properties: dict[str, _Element],
         page: int,
         printed: _Paragraph,
         base: Look,
     ) -> None:
         mark, depth = self._mark(style, properties) if text.strip() else (None, 0)
-        outline = child(properties, "outlineLvl")
+        outline = properties.get("outlineLvl")
         level = self.styles.heading_level(style, None if outline is None else number(outline, "val", 9))
         size = max(printed.letters, key=lambda size: printed.letters[size], default=base.half_points or 20)
         if level is not None:
@@ -189,9 +193,9 @@ class _Walk:
         else:
             self.flow.add(Piece("paragraph", text, None, page, float(size), printed.bold and bool(printed.letters)))
 
-    def _mark(self, style: Style, properties: _Element | None) -> tuple[str | None, int]:
+    def _mark(self, style: Style, properties: dict[str, _Element]) -> tuple[str | None, int]:
         """Mark and depth of a list item; no mark for other paragraphs."""
-        direct = child(properties, "numPr")
+        direct = properties.get("numPr")
         numbering = attribute(child(direct, "numId"), "val") or style.numbering
         if numbering is None or numbering == _NUMBER_NONE or numbering not in self.numbering:
             return None, 0
@@ -207,8 +211,8 @@ class _Walk:
             first.text = f"{mark} {first.text.strip()}"
 
     def _runs(self, parent: _Element, base: Look, printed: _Paragraph) -> None:
-        for element in elements(parent):
-            name = local(element)
+        for element in parent:
+            name = LOCAL[element.tag]
             if name == "r":
                 self._run(element, base, printed)
             elif name in _REMOVED or name == "pPr":
@@ -225,13 +229,16 @@ class _Walk:
                 self._runs(element, base, printed)
 
     def _run(self, run: _Element, base: Look, printed: _Paragraph) -> None:
-        properties = child(run, "rPr")
+        properties = leading(run, "rPr")
         look = base
         if properties is not None and len(properties):
-            style = self.styles.style(attribute(child(properties, "rStyle"), "val"))
-            look = look_of(properties).over(style.look).over(base)
-            if switched_on(child(properties, "del")):
+            said = named(properties)
+            if switched_on(said.get("del")):
                 return
+            look = look_of(said)
+            if "rStyle" in said:
+                look = over(look, self.styles.style(attribute(said["rStyle"], "val")).look)
+            look = over(look, base)
         text = "".join(self._run_text(run, printed))
         if not text:
             return
@@ -246,9 +253,13 @@ class _Walk:
             printed.bold = printed.bold and bool(look.bold)
 
     def _run_text(self, run: _Element, printed: _Paragraph) -> Iterator[str]:
-        for element in elements(run):
-            name = local(element)
-            if name == "fldChar":
+        for element in run:
+            name = LOCAL[element.tag]
+            if name == "t" and not self._fields:
+                if printed.page is None:
+                    printed.page = self.page
+                yield element.text or ""
+            elif name == "fldChar":
                 self._field(attribute(element, "fldCharType"))
             elif name == "lastRenderedPageBreak":
                 self.page += 1
@@ -321,14 +332,14 @@ class _Walk:
 
     def _cell(self, cell: _Element, shaded: bool) -> tuple[str, list[Piece]]:
         """Text of a cell in one line, and the notes that belong under the table."""
-        properties = child(cell, "tcPr")
-        merged = child(properties, "vMerge")
+        properties = named(leading(cell, "tcPr"))
+        merged = properties.get("vMerge")
         if merged is not None and (attribute(merged, "val") or "continue") == "continue":
             return "", []
         inner = Flow()
         outer, self.flow = self.flow, inner
         try:
-            self.blocks(cell, shaded=shaded or is_shaded(properties))
+            self.blocks(cell, shaded=shaded or shades(properties.get("shd")))
         finally:
             self.flow = outer
         for hidden in inner.hidden():
@@ -341,8 +352,8 @@ class _Walk:
 
 def _unwrapped(parent: _Element) -> Iterator[_Element]:
     """The children, with what only wraps them (content controls, insertions, custom XML) taken off."""
-    for element in elements(parent):
-        name = local(element)
+    for element in parent:
+        name = LOCAL[element.tag]
         if name in ("sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag"):
             yield from _unwrapped(element)
         elif name == "AlternateContent":

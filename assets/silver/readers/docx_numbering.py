@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from assets.silver.readers.archive import Archive
-from assets.silver.readers.ooxml import attribute, child, children, number
+from assets.silver.readers.ooxml import attribute, child, children, named, number
 
 _PLACEHOLDER = re.compile(r"%([1-9])")
 _LEVELS = 9
@@ -86,11 +86,12 @@ def read_numbering(archive: Archive, part: str | None) -> Numbering:
     for abstract in children(root, "abstractNum"):
         levels = {}
         for element in children(abstract, "lvl"):
+            said = named(element)
             levels[number(element, "ilvl")] = _Level(
-                format=attribute(child(element, "numFmt"), "val") or "decimal",
-                text=attribute(child(element, "lvlText"), "val") or "",
-                start=number(child(element, "start"), "val", 1),
-                legal=child(element, "isLgl") is not None,
+                format=attribute(said.get("numFmt"), "val") or "decimal",
+                text=attribute(said.get("lvlText"), "val") or "",
+                start=number(said.get("start"), "val", 1),
+                legal="isLgl" in said,
             )
         found._levels[attribute(abstract, "abstractNumId") or ""] = levels
     for element in children(root, "num"):

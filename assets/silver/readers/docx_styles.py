@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from assets.silver.readers.archive import Archive
-from assets.silver.readers.ooxml import attribute, child, children, local, nearly_white, number, switched_on
+from assets.silver.readers.ooxml import LOCAL, attribute, child, children, named, nearly_white, number, switched_on
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -20,8 +22,7 @@ _BODY_TEXT = 9
 """Outline level of a paragraph that is no heading."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """How a run is printed; None where nothing is said.
 
     Attributes:
@@ -34,16 +35,6 @@ class Look:
     half_points: int | None = None
     shaded: bool | None = None
     bold: bool | None = None
-
-    def over(self, base: Look) -> Look:
-        """This look where it says something, else the other."""
-        return Look(
-            base.vanish if self.vanish is None else self.vanish,
-            base.colour if self.colour is None else self.colour,
-            base.half_points if self.half_points is None else self.half_points,
-            base.shaded if self.shaded is None else self.shaded,
-            base.bold if self.bold is None else self.bold,
-        )
 
     @property
     def hidden(self) -> str | None:
@@ -58,6 +49,18 @@ class Look:
 
 
 PLAIN = Look()
+
+
+@lru_cache(4096)
+def over(look: Look, base: Look) -> Look:
+    """A look where it says something, else another one. Documents repeat a few looks in thousands of runs."""
+    return Look(
+        base.vanish if look.vanish is None else look.vanish,
+        base.colour if look.colour is None else look.colour,
+        base.half_points if look.half_points is None else look.half_points,
+        base.shaded if look.shaded is None else look.shaded,
+        base.bold if look.bold is None else look.bold,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +91,26 @@ class Style:
 
 @dataclass(slots=True)
 class Styles:
-    """All styles of a document, by their id."""
+    """The styles of a document, by their id; what one says is looked at when it is used, for most never are."""
 
-    by_id: dict[str, Style] = field(default_factory=dict)
     defaults: Look = PLAIN
     default_paragraph: str | None = None
+    _elements: dict[str, _Element] = field(default_factory=dict)
     _resolved: dict[str, Style] = field(default_factory=dict)
 
     def style(self, style_id: str | None) -> Style:
         """A style with everything it inherits; an empty one where there is none of this id."""
-        if style_id is None or style_id not in self.by_id:
-            return Style()
+        if style_id is None or style_id not in self._elements:
+            return _NO_STYLE
         if style_id not in self._resolved:
-            chain: list[str] = []
+            chain: dict[str, Style] = {}
             following: str | None = style_id
-            while following is not None and following in self.by_id and following not in chain:
-                chain.append(following)
-                following = self.by_id[following].base
+            while following is not None and following in self._elements and following not in chain:
+                chain[following] = _style_of(self._elements[following])
+                following = chain[following].base
             merged = Style()
-            for ancestor in reversed(chain):
-                merged = _inherit(self.by_id[ancestor], merged)
+            for ancestor in reversed(chain.values()):
+                merged = _inherit(ancestor, merged)
             self._resolved[style_id] = merged
         return self._resolved[style_id]
 
@@ -121,44 +124,52 @@ class Styles:
         return _TITLES.get(style.name.casefold())
 
 
+_NO_STYLE = Style()
+
+
 def read_styles(archive: Archive, part: str | None) -> Styles:
     """The styles part; without one every style is plain."""
     styles = Styles()
     if part is None or part not in archive:
         return styles
     root = archive.xml(part)
-    styles.defaults = look_of(child(root, "docDefaults", "rPrDefault", "rPr"))
+    styles.defaults = look_of(named(child(root, "docDefaults", "rPrDefault", "rPr")))
     for element in children(root, "style"):
-        style_id = attribute(element, "styleId") or ""
-        paragraph = child(element, "pPr")
-        numbering = child(paragraph, "numPr")
-        outline = child(paragraph, "outlineLvl")
-        look = look_of(child(element, "rPr"))
-        if _is_shaded(child(paragraph, "shd")):
-            look = replace(look, shaded=True)
-        styles.by_id[style_id] = Style(
-            name=attribute(child(element, "name"), "val") or "",
-            base=attribute(child(element, "basedOn"), "val"),
-            look=look,
-            outline=None if outline is None else number(outline, "val", _BODY_TEXT),
-            numbering=attribute(child(numbering, "numId"), "val"),
-            depth=None if child(numbering, "ilvl") is None else number(child(numbering, "ilvl"), "val"),
-            shaded=any(_is_shaded(shade) for shade in element.iter("{*}shd")),
-        )
-        if attribute(element, "type") == "paragraph" and attribute(element, "default") in ("1", "true", "on"):
+        said = {LOCAL[name]: str(value) for name, value in element.items()}
+        style_id = said.get("styleId", "")
+        styles._elements[style_id] = element
+        if said.get("type") == "paragraph" and said.get("default") in ("1", "true", "on"):
             styles.default_paragraph = style_id
     return styles
 
 
-def look_of(properties: _Element | None) -> Look:
-    """What run properties (`w:rPr`) say."""
-    if properties is None or not len(properties):
+def _style_of(element: _Element) -> Style:
+    said = named(element)
+    paragraph = named(said.get("pPr"))
+    numbering = named(paragraph.get("numPr"))
+    outline = paragraph.get("outlineLvl")
+    look = look_of(named(said.get("rPr")))
+    if shades(paragraph.get("shd")):
+        look = look._replace(shaded=True)
+    return Style(
+        name=attribute(said.get("name"), "val") or "",
+        base=attribute(said.get("basedOn"), "val"),
+        look=look,
+        outline=None if outline is None else number(outline, "val", _BODY_TEXT),
+        numbering=attribute(numbering.get("numId"), "val"),
+        depth=number(numbering["ilvl"], "val") if "ilvl" in numbering else None,
+        shaded=any(map(shades, element.iter("{*}shd"))),
+    )
+
+
+def look_of(said: Mapping[str, _Element]) -> Look:
+    """What run properties (`w:rPr`), by their names, say."""
+    if not said:
         return PLAIN
-    said = {local(element): element for element in properties}
     vanish, bold, size = said.get("vanish"), said.get("b"), said.get("sz")
     colour = attribute(said.get("color"), "val")
     highlight = attribute(said.get("highlight"), "val")
-    shaded = _is_shaded(said.get("shd")) or (highlight is not None and highlight not in ("none", "white"))
+    shaded = shades(said.get("shd")) or (highlight is not None and highlight not in ("none", "white"))
     return Look(
         vanish=None if vanish is None else switched_on(vanish),
         colour=colour,
@@ -170,10 +181,11 @@ def look_of(properties: _Element | None) -> Look:
 
 def is_shaded(properties: _Element | None) -> bool:
     """Whether the properties of a paragraph or a cell put a colour behind the text."""
-    return _is_shaded(child(properties, "shd"))
+    return shades(child(properties, "shd"))
 
 
-def _is_shaded(shade: _Element | None) -> bool:
+def shades(shade: _Element | None) -> bool:
+    """Whether a shading (`w:shd`) puts a colour behind the text."""
     if shade is None:
         return False
     fill = attribute(shade, "fill") or "auto"
@@ -189,7 +201,7 @@ def _inherit(style: Style, base: Style) -> Style:
     return Style(
         name=style.name,
         base=style.base,
-        look=style.look.over(base.look),
+        look=over(style.look, base.look),
         outline=base.outline if style.outline is None else style.outline,
         numbering=base.numbering if style.numbering is None else style.numbering,
         depth=base.depth if style.depth is None else style.depth,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from assets.silver.limits import DEFAULT_LIMITS, Limits
+from assets.silver.limits import Limits
 from assets.silver.readers import docx, eml, odf, pdf, pptx, rtf, unread, xlsx
-from assets.silver.readers.archive import document_kind, is_zip
+from assets.silver.readers.archive import is_zip
 from assets.silver.readers.text_formats import TEXT_FORMATS, Parts
 
 
@@ -16,14 +16,15 @@ class BinaryFormat:
     """A format of bytes.
 
     Attributes:
-        shows: whether the bytes are of this format, given the file's ending (lower case with the dot, or empty).
+        shows: whether the bytes are of this format, given the file's ending (lower case with the dot, or empty) and
+            the kind of document that they are as an archive (`archive.document_kind`).
     """
 
     name: str
     reader: str
     read: Callable[[bytes, Limits], Parts]
     endings: tuple[str, ...]
-    shows: Callable[[bytes, str], bool]
+    shows: Callable[[bytes, str, str | None], bool]
 
 
 _PDF_SEARCHED = 1024
@@ -32,7 +33,7 @@ _PDF_SEARCHED = 1024
 _WHITE = b"\xef\xbb\xbf \t\r\n\x00"
 
 
-def _is_pdf(content: bytes, ending: str) -> bool:
+def _is_pdf(content: bytes, ending: str, _: str | None) -> bool:
     head = content[:_PDF_SEARCHED]
     return head.lstrip(_WHITE).startswith(b"%PDF-") or (ending == ".pdf" and b"%PDF-" in head)
 
@@ -40,11 +41,18 @@ def _is_pdf(content: bytes, ending: str) -> bool:
 def _office(name: str, reader: str, read: Callable[[bytes, Limits], Parts], endings: tuple[str, ...]) -> BinaryFormat:
     """A format that is a ZIP archive; a damaged one goes by its ending, so that its own reader says what is wrong."""
 
-    def shows(content: bytes, ending: str) -> bool:
-        kind = document_kind(content, DEFAULT_LIMITS)
+    def shows(content: bytes, ending: str, kind: str | None) -> bool:
         return kind == name or (kind is None and ending in endings and is_zip(content))
 
     return BinaryFormat(name, reader, read, endings, shows)
+
+
+def _is_legacy(content: bytes, ending: str, _: str | None) -> bool:
+    return unread.is_legacy(content, ending)
+
+
+def _is_message(content: bytes, ending: str, _: str | None) -> bool:
+    return eml.shows(content, ending)
 
 
 BINARY_FORMATS: tuple[BinaryFormat, ...] = (
@@ -53,10 +61,10 @@ BINARY_FORMATS: tuple[BinaryFormat, ...] = (
     _office("pptx", pptx.READER, pptx.read, (".pptx", ".pptm", ".ppsx", ".potx")),
     _office("xlsx", xlsx.READER, xlsx.read, (".xlsx", ".xlsm", ".xltx", ".xltm")),
     _office("odf", odf.READER, odf.read, (".odt", ".ott", ".ods", ".ots", ".odp", ".otp")),
-    BinaryFormat("archive", unread.ARCHIVE, unread.refuse_archive, (".zip",), lambda content, _: is_zip(content)),
-    BinaryFormat("legacy", unread.LEGACY, unread.refuse_legacy, (".doc", ".xls", ".ppt"), unread.is_legacy),
-    BinaryFormat("rtf", rtf.READER, rtf.read, (".rtf",), lambda content, _: content.lstrip().startswith(b"{\\rtf")),
-    BinaryFormat("eml", eml.READER, eml.read, (".eml",), eml.shows),
+    BinaryFormat("archive", unread.ARCHIVE, unread.refuse_archive, (".zip",), lambda content, *_: is_zip(content)),
+    BinaryFormat("legacy", unread.LEGACY, unread.refuse_legacy, (".doc", ".xls", ".ppt"), _is_legacy),
+    BinaryFormat("rtf", rtf.READER, rtf.read, (".rtf",), lambda content, *_: content.lstrip().startswith(b"{\\rtf")),
+    BinaryFormat("eml", eml.READER, eml.read, (".eml",), _is_message),
 )
 """Asked in this order, before the file is taken for text."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assets.silver.metadata import Metadata
 from assets.silver.readers.archive import Archive
@@ -100,15 +99,40 @@ def core_properties(archive: Archive) -> Metadata:
     )
 
 
+class _LocalNames(dict[Any, str]):
+    """Names without their namespaces, by the full ones; empty for what is no element."""
+
+    def __missing__(self, tag: object) -> str:
+        name = tag.rpartition("}")[2] if isinstance(tag, str) else ""
+        if len(self) < _MOST_NAMES:
+            self[tag] = name
+        return name
+
+
+_MOST_NAMES = 10_000
+LOCAL: dict[Any, str] = _LocalNames()
+"""`LOCAL[element.tag]` is what `local` gives, without a call."""
+
+
 def local(element: _Element) -> str:
     """Name without its namespace: transitional and strict files have different ones for the same names."""
-    tag = element.tag
-    return _without_namespace(tag) if isinstance(tag, str) else ""
+    return LOCAL[element.tag]
 
 
-@lru_cache(4096)
-def _without_namespace(tag: str) -> str:
-    return tag.rpartition("}")[2]
+def leading(element: _Element, name: str) -> _Element | None:
+    """The first child if it has this name: properties stand before what they describe (ECMA-376, part 1, 17.3)."""
+    first = element[0] if len(element) else None
+    return first if first is not None and LOCAL[first.tag] == name else None
+
+
+def named(element: _Element | None) -> dict[str, _Element]:
+    """Children by their local names, the first of each name."""
+    if element is None or not len(element):
+        return {}
+    found: dict[str, _Element] = {}
+    for inner in element:
+        found.setdefault(LOCAL[inner.tag], inner)
+    return found
 
 
 def elements(element: _Element) -> list[_Element]:
@@ -134,8 +158,8 @@ def attribute(element: _Element | None, name: str) -> str | None:
     """Value of an attribute by its local name."""
     if element is None:
         return None
-    for key, value in element.attrib.items():
-        if _without_namespace(str(key)) == name:
+    for key, value in element.items():
+        if LOCAL[key] == name:
             return str(value)
     return None
 

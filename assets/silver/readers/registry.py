@@ -12,6 +12,7 @@ from assets.silver.document import Document, Hidden
 from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.metadata import parse_date
 from assets.silver.normalise import clean_characters, count_hidden, hidden_text, line_ends
+from assets.silver.readers.archive import document_kind
 from assets.silver.readers.formats import (
     BINARY_FORMATS,
     OFFICE_ENDINGS,
@@ -101,7 +102,8 @@ def _run(reader: str, read_: Callable[[], Parts]) -> tuple[Document, ...]:
 
 
 def _binary_format(content: bytes, ending: str) -> BinaryFormat | None:
-    return next((format_ for format_ in BINARY_FORMATS if format_.shows(content, ending)), None)
+    kind = document_kind(content, DEFAULT_LIMITS)
+    return next((format_ for format_ in BINARY_FORMATS if format_.shows(content, ending, kind)), None)
 
 
 def _refuse_binary(content: bytes) -> None:

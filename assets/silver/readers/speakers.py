@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 
 from assets.silver.readers.transcript import Cue
 
@@ -24,7 +25,9 @@ _DASH = re.compile(r"[-–—]\s+")
 _PARTICLES = frozenset(
     "von vom zu zur van der den de del della di da du la le ten ter bin ibn al el y und and & -".split()
 )
-_MARKS = frozenset(">[-–—")
+_SPEAKER = itemgetter(3)
+_MAY_NAME = re.compile(r"^(?:[>\[–—-]|[^\n:]{0,47}:)", re.M)
+"""A line that may name a speaker, or begin with the mark of another one."""
 _TITLES = re.compile(r"(?:Dr|Prof|Mr|Mrs|Ms|St|Jr|Sr|[A-ZÄÖÜ])\.$")
 
 
@@ -34,9 +37,9 @@ def named(cues: Sequence[Cue]) -> list[Cue]:
     Cues are returned as they are where one of them has a speaker already, or where the text does not show that
     names before a colon are its way to name speakers.
     """
-    if any(cue.speaker is not None for cue in cues):
+    if set(map(_SPEAKER, cues)) - {None}:
         return list(cues)
-    if not any(":" in line[:48] or line[:1] in _MARKS for cue in cues for line in cue.lines):
+    if _MAY_NAME.search("\n".join(["\n".join(cue[2]) for cue in cues])) is None:
         return list(cues)
     voiced = [part for cue in cues for part in _voices(cue)]
     labels = [_label(cue) for cue in voiced]

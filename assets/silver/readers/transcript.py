@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise, zip_longest
+from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 from assets.silver.document import Document
@@ -96,41 +98,48 @@ def turns_of(cues: Sequence[Cue]) -> list[Turn]:
     A turn ends with a sentence where there is one to end with. Its times are those of the cues it is from;
     within a cue that is long, time passes evenly with the characters.
     """
-    ordered = list(_in_order(cues))
+    ordered = _in_order(cues)
     if _rolls(ordered):
         ordered = list(_without_repetition(ordered))
     return [turn for run in _runs(ordered) for turn in _pack(run[0].speaker, _pieces(run))]
 
 
-def _in_order(cues: Iterable[Cue]) -> Iterator[Cue]:
+def _in_order(cues: Iterable[Cue]) -> list[Cue]:
     """Cues with text by their start; one that stays far beyond the next ends there, for nobody speaks that long."""
-    ordered = sorted((cue for cue in cues if cue.lines), key=_start)
-    for cue, following in zip_longest(ordered, ordered[1:]):
-        if following is not None and cue.end_s - cue.start_s > MAX_SECONDS and cue.end_s > following.start_s:
-            yield cue._replace(end_s=following.start_s)
-        else:
-            yield cue
+    ordered = [cue for cue in cues if cue[2]]
+    ordered.sort(key=_START)
+    for at in [at for at, cue in enumerate(ordered[:-1]) if cue[1] - cue[0] > MAX_SECONDS]:
+        following = ordered[at + 1].start_s
+        if ordered[at].end_s > following:
+            ordered[at] = ordered[at]._replace(end_s=following)
+    return ordered
 
 
-def _start(cue: Cue) -> float:
-    return cue.start_s
+_START = itemgetter(0)
 
 
 def _rolls(cues: Sequence[Cue]) -> bool:
     """Whether enough neighbours repeat each other in the ways that captions roll."""
-    rolling = sum(_repeats(before, after) for before, after in pairwise(cues))
-    return rolling >= _ROLLING_PAIRS and rolling >= _ROLLING_SHARE * (len(cues) - 1)
+    # all ways to repeat begin with the beginning of a line that was there, or last for a moment only
+    rolling = [
+        _repeats(before, after)
+        for before, after in pairwise(cues)
+        if (head := after[2][0][:4]) == before[2][-1][:4]
+        or head == before[2][0][:4]
+        or after[1] - after[0] <= _FLASH_SECONDS
+    ]
+    count = sum(rolling)
+    return count >= _ROLLING_PAIRS and count >= _ROLLING_SHARE * (len(cues) - 1)
 
 
 def _repeats(before: Cue, after: Cue) -> bool:
     shown, lines = before.lines, after.lines
-    first = lines[0]
-    if first[:4] not in (shown[0][:4], shown[-1][:4]) or before.speaker != after.speaker:
-        # all ways to repeat begin with the beginning of a line that was there
-        return after.end_s - after.start_s <= _FLASH_SECONDS and lines == shown[-len(lines) :]
-    scrolls = len(lines) > 1 and first == shown[-1]
-    flashes = after.end_s - after.start_s <= _FLASH_SECONDS and lines == shown[-len(lines) :]
-    return scrolls or flashes or after.text.startswith(before.text + " ")
+    if after.end_s - after.start_s <= _FLASH_SECONDS and lines == shown[-len(lines) :]:
+        return True
+    if before.speaker != after.speaker:
+        return False
+    scrolls = len(lines) > 1 and lines[0] == shown[-1]
+    return scrolls or after.text.startswith(before.text + " ")
 
 
 def _without_repetition(cues: Iterable[Cue]) -> Iterator[Cue]:
@@ -168,32 +177,41 @@ def _runs(cues: Iterable[Cue]) -> Iterator[list[Cue]]:
         yield run
 
 
-class _Piece(NamedTuple):
-    """The smallest part that is not cut: a sentence or what of it stands in one cue."""
-
-    text: str
-    start_s: float
-    end_s: float
-    ends_sentence: bool
+_Piece = tuple[str, float, float, bool]
+"""The smallest part that is not cut, a sentence or what of it stands in one cue: text, start, end, and whether it ends
+a sentence. Cues and pieces are many, so they are plain tuples and taken apart by place."""
 
 
-def _pieces(cues: Iterable[Cue]) -> Iterator[_Piece]:
-    for cue in cues:
-        lines = cue.lines
-        text = lines[0] if len(lines) == 1 else " ".join(lines)
-        if _SENTENCE_END.search(text) is None and len(text) <= MAX_CHARACTERS:
-            yield _Piece(text, cue.start_s, cue.end_s, False)
-            continue
-        ends = [end for match in _SENTENCE_END.finditer(text) if not _goes_on(text, end := match.end())]
-        if len(text) <= MAX_CHARACTERS and (not ends or ends == [len(text)]):
-            yield _Piece(text, cue.start_s, cue.end_s, bool(ends))
+def _pieces(run: Sequence[Cue]) -> list[_Piece]:
+    """Pieces of the cues of one voice; sentences are looked for in all of its text at once."""
+    texts = [lines[0] if len(lines := cue[2]) == 1 else " ".join(lines) for cue in run]
+    ends = _sentence_ends("\n".join(texts))
+    ends.append(sys.maxsize)
+    pieces: list[_Piece] = []
+    start = following = 0
+    for cue, text in zip(run, texts, strict=True):
+        stop = start + len(text)
+        if ends[following] > stop and len(text) <= MAX_CHARACTERS:
+            pieces.append((text, cue[0], cue[1], False))
         else:
-            yield from _divided(cue, text, ends)
+            first = following
+            while ends[following] <= stop:
+                following += 1
+            if following == first + 1 and ends[first] == stop and len(text) <= MAX_CHARACTERS:
+                pieces.append((text, cue[0], cue[1], True))
+            else:
+                pieces += _divided(cue, text, [end - start for end in ends[first:following]])
+        start = stop + 1
+    return pieces
 
 
-def _goes_on(text: str, end: int) -> bool:
-    """Whether the full stop before `end` belongs to a date, an initial or an abbreviation."""
-    return text[end - 1] == "." and _NO_SENTENCE_END.search(text[max(0, end - 12) : end]) is not None
+def _sentence_ends(text: str) -> list[int]:
+    """Where sentences end; full stops of dates, initials and abbreviations end none."""
+    return [
+        end
+        for match in _SENTENCE_END.finditer(text)
+        if text[(end := match.end()) - 1] != "." or _NO_SENTENCE_END.search(text, max(0, end - 12), end) is None
+    ]
 
 
 def _divided(cue: Cue, text: str, ends: Sequence[int]) -> Iterator[_Piece]:
@@ -201,7 +219,7 @@ def _divided(cue: Cue, text: str, ends: Sequence[int]) -> Iterator[_Piece]:
     rate = length / len(text) if length > _LONG_CUE_S else 0.0
     last = len(text.rstrip())
     for start, end, ends_sentence in _ranges(text, ends):
-        yield _Piece(
+        yield (
             text[start:end],
             round(cue.start_s + rate * start, 3),
             round(cue.start_s + rate * end, 3) if rate and end < last else cue.end_s,
@@ -229,33 +247,33 @@ def _ranges(text: str, ends: Sequence[int]) -> Iterator[tuple[int, int, bool]]:
 
 def _pack(speaker: str | None, pieces: Iterable[_Piece]) -> Iterator[Turn]:
     current: list[_Piece] = []
-    length, end_s = 0, 0.0
+    length, start_s, end_s = 0, 0.0, 0.0
     for piece in pieces:
-        while current and not _fits(current[0], piece, length, end_s):
-            ends = [index for index, kept in enumerate(current) if kept.ends_sentence]
-            gap = piece.start_s - end_s > MAX_GAP_S
-            cut = ends[-1] + 1 if ends and not gap else len(current)
+        text, starts, ends, _ = piece
+        while current and (
+            length + len(text) > MAX_CHARACTERS
+            or starts - end_s > MAX_GAP_S
+            or (ends if ends > end_s else end_s) - start_s > _LONGEST_TURN_S
+        ):
+            sentences = [index for index, kept in enumerate(current) if kept[3]]
+            cut = sentences[-1] + 1 if sentences and starts - end_s <= MAX_GAP_S else len(current)
             yield _turn(speaker, current[:cut])
             current = current[cut:]
-            length = sum(len(kept.text) + 1 for kept in current)
-            end_s = max((kept.end_s for kept in current), default=0.0)
+            length = sum([len(kept[0]) + 1 for kept in current])
+            start_s = current[0][1] if current else 0.0
+            end_s = max(map(_END, current), default=0.0)
+        if not current:
+            start_s = starts
         current.append(piece)
-        length += len(piece.text) + 1
-        end_s = max(end_s, piece.end_s)
+        length += len(text) + 1
+        end_s = ends if ends > end_s else end_s
     if current:
         yield _turn(speaker, current)
 
 
-def _fits(first: _Piece, piece: _Piece, length: int, end_s: float) -> bool:
-    if length + len(piece.text) > MAX_CHARACTERS or piece.start_s - end_s > MAX_GAP_S:
-        return False
-    return max(end_s, piece.end_s) - first.start_s <= _LONGEST_TURN_S
+_END = itemgetter(2)
+_TEXT = itemgetter(0)
 
 
 def _turn(speaker: str | None, pieces: Sequence[_Piece]) -> Turn:
-    return Turn(
-        speaker=speaker,
-        start_s=pieces[0].start_s,
-        end_s=max(piece.end_s for piece in pieces),
-        text=" ".join(piece.text for piece in pieces),
-    )
+    return Turn(speaker, pieces[0][1], max(map(_END, pieces)), " ".join(map(_TEXT, pieces)))

@@ -5,7 +5,6 @@ what is said.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
@@ -63,7 +62,7 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
             if changed or not passages or passages[-1].start != start:
                 passages.append(Passage(start, None, (said,), speaker, changed))
             else:
-                passages[-1] = replace(passages[-1], lines=(*passages[-1].lines, said))
+                passages[-1] = passages[-1]._replace(lines=(*passages[-1].lines, said))
             changed = False
         if len(passages) > limits.cues:
             raise RefusedError("too_many_cues", f"more than {limits.cues} paragraphs")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from assets.silver.document import Document
 from assets.silver.limits import DEFAULT_LIMITS, Limits
@@ -56,6 +56,41 @@ _DURATION_MS = "dDurationMs durationMs duration_ms durationInTicks".split()
 _SPEAKER = "speaker speakerName speaker_name speakerLabel speaker_label speakerId speaker_id name".split()
 _NESTED = ("offsets", "timestamps", "timestamp")
 _METADATA = ("title", "language", "language_code", "lang", "published", "date", "author", "authors")
+
+
+class _Names(NamedTuple):
+    """Names that an item has, of each kind, best first."""
+
+    text: tuple[str, ...]
+    start_ms: tuple[str, ...]
+    end_ms: tuple[str, ...]
+    duration_ms: tuple[str, ...]
+    start: tuple[str, ...]
+    end: tuple[str, ...]
+    duration: tuple[str, ...]
+    speaker: tuple[str, ...]
+    nested: tuple[str, ...]
+
+
+_KINDS = _Names(
+    text=(*_TEXT, *_WORD),
+    start_ms=tuple(_START_MS),
+    end_ms=tuple(_END_MS),
+    duration_ms=tuple(_DURATION_MS),
+    start=tuple(_START),
+    end=tuple(_END),
+    duration=tuple(_DURATION),
+    speaker=tuple(_SPEAKER),
+    nested=_NESTED,
+)
+
+
+@lru_cache(256)
+def _present(names: tuple[str, ...]) -> _Names:
+    """Items of one list have the same names: which of them mean something is looked up once."""
+    there = frozenset(names)
+    return _Names._make(tuple(name for name in kind if name in there) for kind in _KINDS)
+
 
 _BEGINS = re.compile(r'[{\[]\s*(?:["{}\[\]]|\Z)')
 _SEARCHED_DEPTH = 12
@@ -130,13 +165,14 @@ def _with_speaker(passages: Sequence[Mapping[str, Any]], around: Mapping[str, An
 
 
 def _is_passage(item: Mapping[str, Any]) -> bool:
-    timed = any(key in item for key in (*_START, *_START_MS, *_NESTED, "elements"))
-    return timed and _text_of(item) is not None
+    names = _present(tuple(item))
+    timed = names.start or names.start_ms or names.nested or "elements" in item
+    return bool(timed) and _text_of(item) is not None
 
 
 def _text_of(item: Mapping[str, Any]) -> str | None:
-    for key in (*_TEXT, *_WORD):
-        value = item.get(key)
+    for key in _present(tuple(item)).text:
+        value = item[key]
         if isinstance(value, str):
             return value
     for key in _BEST_FIRST:
@@ -155,7 +191,8 @@ def _passages(items: Sequence[Mapping[str, Any]]) -> tuple[list[Passage], int, b
     lost = 0
     named_milliseconds = False
     for item in items:
-        lines = tuple(filter(None, map(one_line, (_text_of(item) or "").split("\n"))))
+        text = _text_of(item) or ""
+        lines = tuple(filter(None, map(one_line, text.split("\n"))))
         start, end, milliseconds = _times(item)
         if start is None or not usable(start, end):
             if lines and found and _PUNCTUATION.fullmatch(lines[0]):
@@ -171,35 +208,51 @@ def _passages(items: Sequence[Mapping[str, Any]]) -> tuple[list[Passage], int, b
 
 def _times(item: Mapping[str, Any]) -> tuple[float | None, float | None, bool]:
     """Start and end, and whether a name says that they are milliseconds."""
-    for nested in (item, *(item[key] for key in _NESTED if isinstance(item.get(key), Mapping))):
-        for starts, ends, durations, known in (
-            (_START_MS, _END_MS, _DURATION_MS, True),
-            (_START, _END, _DURATION, False),
-        ):
-            start = _first(nested, starts)
-            if start is not None:
-                end, length = _first(nested, ends), _first(nested, durations)
-                return start, end if end is not None or length is None else start + length, known
+    names = _present(tuple(item))
+    found = _times_named(item, names)
+    for key in names.nested:
+        if found is None and isinstance(inner := item[key], Mapping):
+            found = _times_named(inner, _present(tuple(inner)))
+    if found is not None:
+        return found
     pair = item.get("timestamp")
     if isinstance(pair, list) and len(pair) == 2:
         return _number(pair[0]), _number(pair[1]), False
     if isinstance(pair, str | int | float):
         return _number(pair), None, False
     spans = [part for part in item.get("elements") or () if isinstance(part, Mapping)]
-    begins = [time for part in spans if (time := _first(part, _START)) is not None]
-    stops = [time for part in spans if (time := _first(part, _END)) is not None]
+    begins = [time for part in spans if (time := _first(part, _present(tuple(part)).start)) is not None]
+    stops = [time for part in spans if (time := _first(part, _present(tuple(part)).end)) is not None]
     return (min(begins), max(stops, default=None), False) if begins else (None, None, False)
+
+
+def _times_named(item: Mapping[str, Any], names: _Names) -> tuple[float, float | None, bool] | None:
+    """Start, end and whether they are milliseconds, by the names that say so; None where no start is named."""
+    known = bool(names.start_ms)
+    start = _first(item, names.start_ms)
+    if start is None:
+        known = False
+        start = _first(item, names.start)
+    if start is None:
+        return None
+    end = _first(item, names.end_ms if known else names.end)
+    if end is None and (length := _first(item, names.duration_ms if known else names.duration)) is not None:
+        end = start + length
+    return start, end, known
 
 
 def _first(item: Mapping[str, Any], keys: Sequence[str]) -> float | None:
     for key in keys:
-        if key in item and (number := _number(item[key])) is not None:
-            return number * _MILLISECONDS.get(key, 1.0)
+        number = _number(item[key])
+        if number is not None:
+            return number * _MILLISECONDS[key] if key in _MILLISECONDS else number
     return None
 
 
 def _number(value: Any) -> float | None:
     """A finite number, also as text such as `1.5`, `1.5s` or `00:01:02.5`."""
+    if type(value) is float:
+        return value if 0.0 <= value < math.inf else None
     if isinstance(value, str):
         if ":" in value:
             return seconds(value)
@@ -217,9 +270,7 @@ def _number(value: Any) -> float | None:
 
 
 def _speaker(item: Mapping[str, Any]) -> str | None:
-    for key in _SPEAKER:
-        if key not in item:
-            continue
+    for key in _present(tuple(item)).speaker:
         value = item[key]
         if isinstance(value, Mapping):
             value = value.get("name") or value.get("label") or value.get("id")
@@ -247,10 +298,10 @@ def _by_words(item: Mapping[str, Any], whole: Passage) -> list[Passage]:
             start = begins if begins is not None and begins >= start else start
         held.append(text)
         if text[-1:] in (".", "!", "?", "…") and ends is not None and ends >= start:
-            found.append(replace(whole, start=start, end=ends, lines=(" ".join(filter(None, held)),)))
+            found.append(whole._replace(start=start, end=ends, lines=(" ".join(filter(None, held)),)))
             held, start = [], ends
     if any(held):
-        found.append(replace(whole, start=start, end=max(start, whole.end), lines=(" ".join(filter(None, held)),)))
+        found.append(whole._replace(start=start, end=max(start, whole.end), lines=(" ".join(filter(None, held)),)))
     return found
 
 
@@ -264,14 +315,14 @@ def _shown_together(passages: Sequence[Passage]) -> list[Passage]:
         elif _PUNCTUATION.fullmatch(" ".join(passage.lines)):
             joined[-1] = _with_mark(last, passage.lines[0])
         elif passage.end is not None and (last.start, last.end) == (passage.start, passage.end):
-            joined[-1] = replace(last, lines=last.lines + passage.lines)
+            joined[-1] = last._replace(lines=last.lines + passage.lines)
         else:
             joined.append(passage)
     return joined
 
 
 def _with_mark(passage: Passage, mark: str) -> Passage:
-    return replace(passage, lines=(*passage.lines[:-1], passage.lines[-1] + mark))
+    return passage._replace(lines=(*passage.lines[:-1], passage.lines[-1] + mark))
 
 
 def _metadata(value: Any) -> Metadata:

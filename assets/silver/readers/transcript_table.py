@@ -24,6 +24,8 @@ _TEXT = frozenset("text transcript body content sentence caption".split())
 _SPEAKER = frozenset("speaker name sprecher speaker_name".split())
 
 _NUMBER = r"(?:\d+(?:\.\d+)?|(?:\d+:)?\d+:\d+(?:[.,]\d+)?)"
+_NUMBERS = re.compile(r"^(\d+(?:\.\d+)?)\t(\d+(?:\.\d+)?)\t([^\n]*\S[^\n]*)$", re.M | re.ASCII)
+"""A row as Whisper writes it."""
 _LABELS = re.compile(rf"{_NUMBER}\t{_NUMBER}\t[^\t\n]*\S[^\t\n]*(?:\n|\Z)", re.ASCII)
 
 
@@ -74,14 +76,20 @@ def _passages(text: str) -> tuple[list[Passage], int]:
     first, _, rest = text.partition("\n")
     columns = _columns(first)
     separator, start_at, end_at, text_at, speaker_at = columns or ("\t", 0, 1, 2, None)
-    found: list[Passage] = []
+    if columns and columns[:4] == ("\t", 0, 1, 2) and speaker_at is None:
+        plain = _NUMBERS.findall(rest)
+        if len(plain) == rest.count("\n") + (rest[-1:] != "\n"):
+            rows = [Passage(float(start), float(end), (" ".join(said.split()),)) for start, end, said in plain]
+            found = [passage for passage in rows if usable(passage[0], passage[1])]
+            return found, len(rows) - len(found)
+    found = []
     lost = 0
     for row in _rows(rest if columns else text, separator, text_at):
-        if not any(cell.strip() for cell in row):
-            continue
         start = _time(row, start_at)
         end = _time(row, end_at)
         said = " ".join(row[text_at].split()) if text_at < len(row) else ""
+        if start is None and not "".join(row).strip():
+            continue
         if start is None or not usable(start, end):
             lost += 1
         elif said:
@@ -110,10 +118,8 @@ def _quoted(text: str, separator: str) -> Iterable[Sequence[str]]:
 def _time(row: Sequence[str], at: int | None) -> float | None:
     if at is None or at >= len(row):
         return None
-    cell = row[at].strip()
-    if ":" in cell:
-        return seconds(cell)
+    cell = row[at]
     try:
         return float(cell)
     except ValueError:
-        return None
+        return seconds(cell) if ":" in cell else None

@@ -12,7 +12,7 @@ from assets.silver.document import Document
 from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.normalise import DocumentBuilder
 from assets.silver.readers.captions import plain, voices
-from assets.silver.readers.clock import CLOCK, seconds
+from assets.silver.readers.clock import CLOCK_PARTS, seconds_of
 from assets.silver.readers.passages import Passage, cues_from
 from assets.silver.readers.speakers import is_name, named
 from assets.silver.readers.transcript import add_turns
@@ -33,13 +33,13 @@ _MOST_BETWEEN = 2_000
 
 _OPEN, _CLOSE = r"[\[({<]{0,2}", r"[\])}>]{0,2}"
 _STAMPED = re.compile(
-    rf"[ \t>*_-]{{0,6}}\\?{_OPEN}({CLOCK})(?:[ \t]*(?:-{{1,2}}>|[-–—])[ \t]*({CLOCK}))?\\?{_CLOSE}(?![\w.,]*\d)"
+    rf"[ \t>*_-]{{0,6}}\\?{_OPEN}{CLOCK_PARTS}(?:[ \t]*(?:-{{1,2}}>|[-–—])[ \t]*{CLOCK_PARTS})?\\?{_CLOSE}(?![\w.,]*\d)"
     r"[ \t*_:|–—-]*",
     re.ASCII,
 )
 _MAYBE = re.compile(r"^[^\n:]{0,60}\d:\d", re.M)
 _NAMED = re.compile(
-    rf"[ \t>*_-]{{0,6}}([^\W\d_][^\n\[\](){{}}<>:]{{0,39}}?)[ \t*_,:–—-]*\\?{_OPEN}({CLOCK})\\?{_CLOSE}[ \t*_]*"
+    rf"[ \t>*_-]{{0,6}}([^\W\d_][^\n\[\](){{}}<>:]{{0,39}}?)[ \t*_,:–—-]*\\?{_OPEN}{CLOCK_PARTS}\\?{_CLOSE}[ \t*_]*"
     r"(?::[ \t*_]*|(?=\n|\Z))"
 )
 
@@ -52,8 +52,8 @@ def shows(text: str) -> bool:
     found = [(at, time) for at, line in _lines(sample) if (time := _stamp(line)) is not None]
     if len(found) < _FEWEST:
         return False
-    times = [seconds(clock) or 0.0 for _, (clock, _) in found]
-    latest = _LATEST_START_S if any(clock.count(":") == 2 for _, (clock, _) in found) else _LATEST_SHORT_START_S
+    times = [time for _, (time, _) in found]
+    latest = _LATEST_START_S if any(hours for _, (_, hours) in found) else _LATEST_SHORT_START_S
     backwards = sum(after < before for before, after in pairwise(times))
     between = (len(sample) - found[0][0]) / len(found)
     return (
@@ -87,28 +87,39 @@ def add_passages(builder: DocumentBuilder, text: str, limits: Limits) -> None:
     """
     before: list[str] = []
     passages: list[Passage] = []
-    for _, line in _lines(text):
-        begun = _begun(line)
-        if begun is not None:
-            passages.append(begun)
-        elif not passages:
-            before.append(line)
-        elif line.strip():
-            last = passages[-1]
-            passages[-1] = Passage(last.start, last.end, (*last.lines, line.strip()), last.speaker, last.new_turn)
+    further: list[str] = []
+    for line in text.split("\n"):
+        begun = _begun(line) if ":" in line else None
+        if begun is None:
+            (further if passages else before).append(line)
+            continue
+        if further:
+            _hang(passages, further)
+        speaker, start, end, _, behind = begun
+        rest = line[behind:].strip()
+        passages.append(Passage(start, end, (rest,) if rest else (), speaker, speaker is not None))
         if len(passages) > limits.cues:
             raise RefusedError("too_many_cues", f"more than {limits.cues} passages")
+    _hang(passages, further)
     if not passages:
         raise RefusedError("malformed", "no line begins with a time")
     for paragraph in re.split(r"\n\s*\n", "\n".join(before)):
         builder.add("paragraph", paragraph)
-    said = [part for passage in passages for part in _spoken(passage)]
-    if any(passage.speaker for passage in said):
+    said = [part for passage in passages for part in _spoken(passage)] if "<" in text or "&" in text else passages
+    if any(passage[3] for passage in said):
         speaker = None
         for place, passage in enumerate(said):
             speaker = passage.speaker or speaker
-            said[place] = Passage(passage.start, passage.end, passage.lines, speaker, passage.new_turn)
+            said[place] = passage._replace(speaker=speaker)
     add_turns(builder, named(cues_from(said)))
+
+
+def _hang(passages: list[Passage], further: list[str]) -> None:
+    """Add lines without a time to the passage before them."""
+    lines = [stripped for line in further if (stripped := line.strip())]
+    if lines:
+        passages[-1] = passages[-1]._replace(lines=(*passages[-1].lines, *lines))
+    further.clear()
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -118,30 +129,26 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
         at += len(line) + 1
 
 
-def _stamp(line: str) -> tuple[str, str | None] | None:
-    """The time with which a line begins, or that follows a name at its beginning."""
-    if match := _STAMPED.match(line):
-        return match[1], match[2]
-    match = _NAMED.match(line)
-    return (match[2], None) if match and is_name(match[1].strip(" *_")) else None
+def _stamp(line: str) -> tuple[float, bool] | None:
+    """The time with which a line begins, or that follows a name at its beginning, and whether it has hours."""
+    begun = _begun(line)
+    return None if begun is None else (begun[1], begun[3])
 
 
-def _begun(line: str) -> Passage | None:
+def _begun(line: str) -> tuple[str | None, float, float | None, bool, int] | None:
+    """Speaker, start, end, whether the start has hours, and where the text begins; None for a line without a time."""
     if ":" not in line[:80]:
         return None
-    speaker = None
-    end = None
-    if match := _STAMPED.match(line):
-        start, end = seconds(match[1]), seconds(match[2]) if match[2] else None
-    else:
-        match = _NAMED.match(line)
-        if match is None or not is_name(name := match[1].strip(" *_")):
-            return None
-        speaker, start = name, seconds(match[2])
-    if start is None:
+    match = _STAMPED.match(line)
+    if match is not None:
+        hours, minutes, whole, fraction, *last = match.groups()
+        end = None if last[1] is None else seconds_of(*last)
+        return None, seconds_of(hours, minutes, whole, fraction), end, hours is not None, match.end()
+    match = _NAMED.match(line)
+    if match is None or not is_name(name := match[1].strip(" *_")):
         return None
-    rest = line[match.end() :].strip()
-    return Passage(start, end, (rest,) if rest else (), speaker, new_turn=speaker is not None)
+    hours, minutes, whole, fraction = match.group(2, 3, 4, 5)
+    return name, seconds_of(hours, minutes, whole, fraction), None, hours is not None, match.end()
 
 
 def _spoken(passage: Passage) -> Iterator[Passage]:

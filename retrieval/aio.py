@@ -26,7 +26,7 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, Core, Embedded, entered, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Embedded, entered, no_turn
 from retrieval.database import Database
 from retrieval.errors import UnavailableError
 from retrieval.feedback import Outcome
@@ -161,15 +161,27 @@ class AsyncRetriever(Core):
 
     @asynccontextmanager
     async def _connection(self, deadline: Deadline) -> AsyncIterator[AsyncConnection]:
+        connection = await self._take(deadline)
         try:
-            async with self._pool.connection(min(self.settings.connect_timeout_s, deadline.left())) as connection:
+            async with connection:
                 connection.deadline = deadline
                 try:
                     yield connection
                 finally:
                     connection.deadline = None
-        except (PoolTimeout, PoolClosed):
-            raise UnavailableError(NO_CONNECTION) from None
+        finally:
+            await self._pool.putconn(connection)
+
+    async def _take(self, deadline: Deadline) -> AsyncConnection:
+        limit = Deadline(min(self.settings.connect_timeout_s, deadline.left()))
+        while True:
+            try:
+                return await self._pool.getconn(min(TRY_S, limit.left()))
+            except PoolTimeout:
+                if not limit.left():
+                    raise UnavailableError(NO_CONNECTION) from None
+            except PoolClosed:
+                raise UnavailableError(NO_CONNECTION) from None
 
     async def _revive(self, deadline: Deadline) -> None:
         revival = self.revival()

@@ -66,6 +66,9 @@ MODEL_PAUSE_S = 30.0
 RECONNECT_S = 1.0
 """Seconds a pool tries to replace a lost connection by itself; from then on, searches make it try."""
 
+TRY_S = RECONNECT_S + 0.2
+"""Seconds a search waits for a connection before it asks once more, which makes the pool try again."""
+
 STANDBY_SHARE = 0.5
 """Share of a search's time that the database gets where a standby can answer instead."""
 

@@ -26,7 +26,7 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, Core, Embedded, entered, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Embedded, entered, no_turn
 from retrieval.database import Database
 from retrieval.errors import UnavailableError
 from retrieval.feedback import Outcome
@@ -210,15 +210,29 @@ class Retriever(Core):
 
     @contextmanager
     def _connection(self, deadline: Deadline) -> Iterator[Connection]:
+        """A connection of the pool for one transaction."""
+        connection = self._take(deadline)
         try:
-            with self._pool.connection(min(self.settings.connect_timeout_s, deadline.left())) as connection:
+            with connection:
                 connection.deadline = deadline
                 try:
                     yield connection
                 finally:
                     connection.deadline = None
-        except (PoolTimeout, PoolClosed):
-            raise UnavailableError(NO_CONNECTION) from None
+        finally:
+            self._pool.putconn(connection)
+
+    def _take(self, deadline: Deadline) -> Connection:
+        """A connection out of the pool, asked for again and again: the pool gives up its own tries, never a waiter."""
+        limit = Deadline(min(self.settings.connect_timeout_s, deadline.left()))
+        while True:
+            try:
+                return self._pool.getconn(min(TRY_S, limit.left()))
+            except PoolTimeout:
+                if not limit.left():
+                    raise UnavailableError(NO_CONNECTION) from None
+            except PoolClosed:
+                raise UnavailableError(NO_CONNECTION) from None
 
     def _revive(self, deadline: Deadline) -> None:
         revival = self.revival()

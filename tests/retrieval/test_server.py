@@ -141,7 +141,7 @@ def test_a_lock_file_with_the_id_of_another_program_is_no_server(home: Path) -> 
 def test_a_killed_server_is_back_for_the_next_async_search(home: Path) -> None:
     async def ask() -> EmbeddedServer:
         # A server that was killed reads its log anew first, which takes as long as a busy disk takes.
-        settings = Settings.load(home=home, search_timeout_ms=60_000)
+        settings = Settings.load(home=home, search_timeout_ms=60_000, connect_timeout_s=60)
         async with await AsyncRetriever.connect(settings=settings, encoder=WordsEncoder()) as retriever:
             before = await retriever.search("fox", principal=asker())
             server = retriever._database.server

@@ -24,6 +24,7 @@ from retrieval.settings import Settings
 
 if TYPE_CHECKING:
     from assets.bronze.vault import Vault
+    from assets.silver.pii.keys import PseudonymKeys
     from assets.silver.sandbox import Sandbox
     from retrieval.embedding import Encoder
 
@@ -60,6 +61,7 @@ class Stores:
         due_ahead_days: days before its refresh or expiry from which knowledge is due to be looked at.
         audit_keep_days: days that rows of the audit log are kept.
         bronze_keys: master keys of bronze; None: the key file of the home.
+        pseudonym_keys: keys of pseudonyms; None: the key file of the home.
         golden: file of golden questions; None: `questions.toml` beside the inbox.
         progress: told about long steps.
         sound: (check, table, partition, commit) that passed in this process.
@@ -79,6 +81,7 @@ class Stores:
     due_ahead_days: int = 14
     audit_keep_days: int = 400
     bronze_keys: str | None = field(default=None, repr=False)
+    pseudonym_keys: str | None = field(default=None, repr=False)
     golden: Path | None = None
     progress: Progress = no_progress
     sound: set[tuple[str, str, Partition, int]] = field(default_factory=set)
@@ -99,9 +102,11 @@ class Stores:
             return self._encoder
 
     @functools.cached_property
-    def pii_key(self) -> bytes:
-        """Key of the pseudonyms that stand for personal data."""
-        return load_key(self.settings.keys_dir / "pii.key")
+    def pseudonyms(self) -> PseudonymKeys:
+        """Keys of the pseudonyms that stand for personal data."""
+        from assets.silver.pii.keys import PseudonymKeys
+
+        return PseudonymKeys.load(self.pseudonym_keys, self.settings.keys_dir / "pseudonym.keys")
 
     @functools.cached_property
     def vault(self) -> Vault:
@@ -141,6 +146,7 @@ class Stores:
     def versions(self) -> Versions:
         """Versions of readers, redactor, chunker and model that are current."""
         from assets.gold.refine import chunker_version
+        from assets.silver.pii.keys import stamped
         from assets.silver.readers.registry import READERS, REGISTRY
         from assets.silver.redact import REDACTOR
         from assets.silver.screening import SCREENER
@@ -148,7 +154,7 @@ class Stores:
         readers = frozenset(READERS) | {REGISTRY}
         return Versions(
             readers=readers | {f"{reader} {self.limits.version}" for reader in readers},
-            redactor=REDACTOR,
+            redactor=stamped(REDACTOR, self.pseudonyms.current),
             screener=SCREENER,
             chunker=chunker_version(self.encoder.max_tokens),
             fingerprint=self.encoder.fingerprint.id,

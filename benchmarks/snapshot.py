@@ -1,7 +1,8 @@
 """A home's tables and index as digests: equal where two homes hold the same.
 
 Left out is what may differ: times, vectors (in the last bit, between kinds of processors), and what depends on a
-home's keys: the digits of pseudonyms and the sealed bytes of bronze, whose hash stands beside them.
+home's keys: the digits of pseudonyms, the ids of keys with the digests that they are part of, and the sealed bytes of
+bronze, whose hash stands beside them. What digests are made of is compared itself.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from assets.silver.pii.span import neutral
 from retrieval.database import Database
 from retrieval.settings import Settings
 
-PASSING = {"received_at", "date", "embedding", "content"}
+PASSING = {"received_at", "date", "embedding", "content", "redactor", "digest", "document_digest"}
 """Columns that are not compared."""
 
 INDEX = {
     "release": "select number, state, documents, chunks, added, removed from knowledge.release order by 1",
     "serving": "select release, held from knowledge.serving",
     "acl": "select tenant, roles, clearance from knowledge.acl order by 1, 2, 3",
-    "document": "select tenant, document_id::text, digest, version, added_in, removed_in from {s}.document"
-    " order by 1, 2, 5",
-    "chunk": "select tenant, chunk_id, digest, version, ordinal, text, length, added_in, removed_in from {s}.chunk"
-    " order by 1, 2, 8",
+    "document": "select tenant, document_id::text, version, source, path, title, language, authors, tags, published,"
+    " url, added_in, removed_in from {s}.document order by 1, 2, 12",
+    "chunk": "select tenant, chunk_id, version, ordinal, text, text_sha256, heading, page, speaker, start_s, end_s,"
+    " char_start, char_end, length, flags, added_in, removed_in from {s}.chunk order by 1, 2, 16",
     "posting": "select tenant, count(*), sum(length(post))::bigint from {s}.posting group by 1 order by 1",
     "stat": "select tenant, sum(chunks)::bigint, sum(length)::bigint from {s}.stat group by 1 order by 1",
 }
@@ -68,6 +69,8 @@ def _rows(table: pa.Table) -> list[list[Any]]:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     return neutral(value) if isinstance(value, str) else value
 
 

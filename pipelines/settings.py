@@ -21,6 +21,9 @@ class PipelineSettings(Settings):
     bronze_keys: SecretStr | None = Field(
         None, description="Master keys of bronze, base64, newest last; unset: the file `keys/bronze.keys` of the home."
     )
+    pseudonym_keys: SecretStr | None = Field(
+        None, description="Keys of pseudonyms, base64, newest last; unset: `keys/pseudonym.keys` of the home."
+    )
     settle_s: float = Field(
         1.0, ge=0, le=3600, description="Seconds a file must lie unchanged before the sensor looks at it."
     )

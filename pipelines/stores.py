@@ -40,6 +40,7 @@ def build_stores(
         due_ahead_days=settings.due_ahead_days,
         audit_keep_days=settings.audit_keep_days,
         bronze_keys=settings.bronze_keys.get_secret_value() if settings.bronze_keys else None,
+        pseudonym_keys=settings.pseudonym_keys.get_secret_value() if settings.pseudonym_keys else None,
         golden=settings.golden,
         progress=progress,
     )

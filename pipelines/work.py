@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from assets.bronze.intake import Intake
 from assets.lake import Partition
+from assets.pseudonyms import demand_keys
 from assets.stores import Stores
 
 
@@ -51,7 +52,11 @@ def find_work(stores: Stores, plans: Mapping[str, Intake]) -> Work:
 
     Args:
         plans: what bronze lacks, from `plan_sources`.
+
+    Raises:
+        ConfigurationError: a key that pseudonyms were made under is missing.
     """
+    demand_keys(stores)
     parts: dict[Partition, list[object]] = {}
     reasons: dict[Partition, dict[str, int]] = {}
     for source, plan in plans.items():

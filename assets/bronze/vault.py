@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from assets.bronze.contract import KEYS, SOURCE_FILES
 from assets.bronze.files import DOCUMENT_NAMESPACE
-from assets.bronze.masterkeys import KEY_BYTES, NONCE_BYTES, MasterKeys
+from assets.bronze.masterkeys import NONCE_BYTES, MasterKeys
 from assets.errors import LakeError
+from assets.keyring import KEY_BYTES
 from assets.lake import Lake, Partition
 
 MAGIC = b"\xa7AKB"

@@ -19,7 +19,7 @@ from assets.erasure.places import HomeFiles, Needles, Place
 from assets.erasure.proof import prove
 from assets.erasure.subject import LEAST_LETTERS, Subject, letters, tokens_of
 from assets.index.standby import forget_documents, write_standby
-from assets.silver.refine import tenant_key
+from assets.pseudonyms import uses
 from assets.stores import Stores
 from assets.turns import alone
 from retrieval.errors import InvalidRequestError, PermanentError
@@ -209,13 +209,19 @@ class Erasure:
         return pending, subject, findings
 
     def _keys(self) -> list[bytes]:
-        """Keys of the pseudonyms of every tenant."""
+        """Keys of the pseudonyms of every tenant: the newest, and every older one that still is.
+
+        Raises:
+            ConfigurationError: something kept was made under a key that is missing, so nobody could be found there.
+        """
+        pseudonyms = self.stores.pseudonyms
         with self.stores.connect() as connection:
+            pseudonyms.demand(uses(self.stores, connection).keys)
             names = {row[0] for row in connection.execute("select name from knowledge.tenant")}
         from assets.bronze.contract import SOURCE_FILES
 
         names |= set(self.stores.lake.read(SOURCE_FILES, ["tenant"])["tenant"].to_pylist()) - {None}
-        return [tenant_key(self.stores.pii_key, name) for name in sorted(names)]
+        return [pseudonyms.of_tenant(name, key) for key in pseudonyms.keys for name in sorted(names)]
 
     def _hashed(self) -> str:
         stores = self.stores
@@ -266,6 +272,13 @@ class Erasure:
             said.append("Write-ahead log, archives and replicas of the database server end with its own retention.")
         if "://" in stores.lake.uri:
             said.append("Older versions of objects are the object store's: switch versioning off or let them expire.")
+        with stores.connect() as connection:
+            held = uses(stores, connection)
+        for key in sorted(held.keys & stores.pseudonyms.lost):
+            said.append(
+                f"Pseudonyms of the lost key {key} could not be searched for: {held.documents.get(key, 0)} versions and"
+                f" {held.releases.get(key, 0)} kept releases hold some."
+            )
         if findings.unsearched:
             said.append(f"{len(findings.unsearched)} files cannot be read by any reader; nobody knows whom they name.")
         return said

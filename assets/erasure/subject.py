@@ -75,14 +75,19 @@ def letters(text: str) -> int:
 def tokens_of(text: str, keys: Iterable[bytes]) -> frozenset[str]:
     """Pseudonyms that the redactor of today gives the text in some context, under any of the keys."""
     found: set[str] = set()
+    telling = [(phrase, language) for phrase in PHRASES for language in ("de", "en")]
     for key in keys:
-        for language in ("de", "en"):
-            for phrase in PHRASES:
-                written = redact(Document(phrase.format(text), (), "none/0", language=language), key).document
-                tokens = PSEUDONYM.findall(written.text)
-                if len(tokens) == 1 and phrase.format(tokens[0]) == written.text:
-                    found.add(tokens[0])
+        tokens = {pair: _token(text, *pair, key) for pair in telling}
+        telling = [pair for pair in telling if tokens[pair] is not None]  # the key decides the digits alone
+        found.update(filter(None, tokens.values()))
     return frozenset(found)
+
+
+def _token(text: str, phrase: str, language: str, key: bytes) -> str | None:
+    """What a text becomes in a phrase; None where it is not replaced as a whole."""
+    written = redact(Document(phrase.format(text), (), "none/0", language=language), key).document.text
+    tokens = PSEUDONYM.findall(written)
+    return tokens[0] if len(tokens) == 1 and phrase.format(tokens[0]) == written else None
 
 
 def _spelled(words: list[str]) -> str:

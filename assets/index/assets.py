@@ -44,11 +44,17 @@ def candidate(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores
     context.log.info(
         f"release {published.release} {'written' if published.created else 'is in line with gold already'}"
     )
+    if published.waiting:
+        context.log.warning(
+            f"no release yet: {published.waiting} documents are still to be redacted under the newest pseudonym key,"
+            " and nobody may have two pseudonyms in one release; other runs, or `knowledge ingest`, do it"
+        )
     return dg.MaterializeResult(
         metadata={
             "release": published.release if published.release is not None else dg.MetadataValue.null(),
             "written": published.created,
             "documents_on_their_way": published.pending,
+            "documents_to_redact_anew": published.waiting,
             **published.changes,
         }
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from assets.index.flags import flags_of
 from assets.lake import Lake
 from assets.ledger import Ledger, partitions_in
 from assets.silver.contract import DOCUMENTS
+from assets.silver.pii.keys import key_of
 from assets.silver.pii.span import neutral
 from assets.silver.screening.policy import keeps_out
 
@@ -75,11 +77,16 @@ class Desired:
         pending: documents of the inbox that are still on their way and served in an older state or not at all.
         hidden: documents that no release may show any more, and since when: their time to live is over, or no policy
             says who may see them.
+        keys: ids of the keys that their pseudonyms were made under.
+        waiting: documents whose pseudonyms were made under another key than others of their tenant. Until they are
+            redacted anew no release may be written: one person would have two pseudonyms in it.
     """
 
     documents: dict[str, DesiredDocument]
     pending: int
     hidden: Mapping[str, datetime] = field(default_factory=dict)
+    keys: frozenset[str] = frozenset()
+    waiting: int = 0
 
 
 def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
@@ -88,7 +95,7 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
     access = ledger.latest
     partitions = partitions_in(current)
     wanted = set(zip(current.index, current.event, strict=True))
-    columns = ["document_id", "file_id", "event", "received_at", "pii", "findings", *_DOCUMENT_FACTS]
+    columns = ["document_id", "file_id", "event", "received_at", "pii", "redactor", "findings", *_DOCUMENT_FACTS]
     rows = lake.read(DOCUMENTS, columns, partitions=partitions)
     documents = {(row["document_id"], row["event"]): row for row in _rows(rows, wanted)}
     chunks: dict[tuple[str, int], dict[str, str]] = {}
@@ -103,8 +110,10 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
         if marks:
             flags.setdefault(event, {})[row["chunk_id"]] = marks
         titled = row | {"title": documents[event]["title"]}
+        marks = (*marks, *_key(documents[event]))
         chunks.setdefault(event, {})[row["chunk_id"]] = _digest(titled, (*_CHUNK_FACTS, "title"), *marks)
     found = []
+    made_under: dict[str, Counter[str]] = {}
     broken = _without_policy(ledger)
     hidden = _hidden_parts(lake, ledger, broken)
     for row in documents.values():
@@ -120,11 +129,13 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
         if expires_at is not None and expires_at <= now:
             hidden[row["document_id"]] = expires_at
             continue
+        if row["pii"] != "{}":
+            made_under.setdefault(rule["tenant"], Counter())[key_of(row["redactor"]) or ""] += 1
         found.append(
             DesiredDocument(
                 document_id=row["document_id"],
                 event=row["event"],
-                digest=_digest(row, _DOCUMENT_FACTS),
+                digest=_digest(row, _DOCUMENT_FACTS, *_key(row)),
                 access=Access(rule["tenant"], tuple(sorted(rule["roles"])), rule["clearance"]),
                 valid_from=row["received_at"],
                 expires_at=expires_at,
@@ -135,7 +146,19 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
         )
     found.sort(key=lambda document: document.facts["path"])
     pending = int((ledger.newest.state.isin(["received", "parsed", "chunked"])).sum())
-    return Desired({document.document_id: document for document in found}, pending, hidden)
+    return Desired(
+        {document.document_id: document for document in found},
+        pending,
+        hidden,
+        keys=frozenset(key for keys in made_under.values() for key in keys if key),
+        waiting=sum(keys.total() - max(keys.values()) for keys in made_under.values()),
+    )
+
+
+def _key(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Id of the key that a document's pseudonyms were made under; nothing where it holds no personal data."""
+    key = key_of(document["redactor"])
+    return (key,) if key is not None and document["pii"] != "{}" else ()
 
 
 def kept_out_for(rule: Mapping[Any, Any], document: Mapping[str, Any]) -> str | None:

@@ -57,12 +57,14 @@ class Published:
         created: whether this call wrote it; False where nothing had to change.
         changes: counts by kind.
         pending: documents on their way that this release does not hold in their newest state.
+        waiting: documents that are to be redacted under the newest key before there can be a release.
     """
 
     release: int | None
     created: bool
     changes: dict[str, int]
     pending: int
+    waiting: int = 0
 
 
 def publish(
@@ -93,16 +95,17 @@ def publish(
             raise NotReadyError(
                 f"{desired.pending} documents have no vectors of model {fingerprint} yet: run `knowledge ingest`"
             )
-        changes = plan_release(desired.documents, writer.actual(), desired.hidden)
+        changes = _plan(desired, writer)
         damaged = writer.damaged()
         due = changes.contents or damaged or (newest[1] != space if newest else bool(desired.documents))
+        due = due and not desired.waiting
         writer.change_access(changes, desired)
         for other in writer.other_spaces():
             there = _Publisher(connection, other, now)
-            there.change_access(plan_release(desired.documents, there.actual(), desired.hidden), desired)
+            there.change_access(_plan(desired, there), desired)
         if not due:
             summary = changes.summary() | {"tenants_repaired": 0}
-            return Published(newest[0] if newest else None, False, summary, desired.pending)
+            return Published(newest[0] if newest else None, False, summary, desired.pending, desired.waiting)
         release = (newest[0] if newest else 0) + 1
         writer.write(release, changes, desired, load, rebuild=damaged)
     writer.analyse()
@@ -112,7 +115,15 @@ def publish(
 
 def differences(connection: Connection, desired: Desired, *, space: int, now: datetime) -> Changes:
     """What publishing would change; empty where the index equals gold."""
-    return plan_release(desired.documents, _Publisher(connection, space, now).actual(), desired.hidden)
+    return _plan(desired, _Publisher(connection, space, now))
+
+
+def _plan(desired: Desired, there: _Publisher) -> Changes:
+    """What there is to do; of the contents nothing while documents wait to be redacted under the newest key."""
+    changes = plan_release(desired.documents, there.actual(), desired.hidden)
+    if not desired.waiting:
+        return changes
+    return Changes(reaccess=changes.reaccess, evict=changes.evict, hide=changes.hide)
 
 
 class _Publisher:
@@ -323,8 +334,8 @@ class _Publisher:
         self._add_chunks(release, changes.add, desired, load, rebuild)
         passages = sum(len(document.chunks) for document in desired.documents.values())
         self._execute(
-            "insert into knowledge.release (number, space, state, created_at, documents, chunks, added, removed)"
-            " values (%s, %s, 'candidate', %s, %s, %s, %s, %s)",
+            "insert into knowledge.release (number, space, state, created_at, documents, chunks, added, removed,"
+            " pseudonym_keys) values (%s, %s, 'candidate', %s, %s, %s, %s, %s, %s)",
             release,
             self._space,
             self._now,
@@ -332,6 +343,7 @@ class _Publisher:
             passages,
             len(changes.add),
             len(changes.remove),
+            sorted(desired.keys),
         )
 
     def _end(self, table: str, rows: Sequence[tuple[str, int]], release: int) -> None:

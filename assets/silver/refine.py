@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.bronze.contract import CONTENT, SOURCE_FILES
+from assets.pseudonyms import demand_keys
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.process import finish
 from assets.silver.readers.registry import REGISTRY
-from assets.silver.redact import REDACTOR
 from assets.silver.refusal import LIMITED, RefusedError
 from assets.silver.rows import document_row, quarantine_row
 from assets.silver.sandbox import Outcome
@@ -47,6 +45,7 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
         rebuild: make rows anew that are there already.
     """
     partition = [(date, source)]
+    demand_keys(stores)
     columns = ["document_id", "event", "kind", "size", "emptied_at", "purged_at"]
     log = stores.lake.read(SOURCE_FILES, columns, partitions=partition)
     log = log.filter(pc.and_(pc.equal(log["kind"], CONTENT), pc.is_null(log["purged_at"])))
@@ -72,8 +71,10 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
                 bad.append(({name: value for name, value in row.items() if name != "content"}, refused))
             stores.progress(f"reading {source}", len(good) + len(bad), len(todo))
     since = _first_seen(stores, [row for row, _ in bad])
+    redactor = stores.versions.redactor
     refusals = [
-        quarantine_row(row, refused, first_seen=since[row["document_id"], row["event"]]) for row, refused in bad
+        quarantine_row(row, refused, redactor, first_seen=since[row["document_id"], row["event"]])
+        for row, refused in bad
     ]
     return Refined(
         pa.concat_tables([documents, pa.Table.from_pylist(good, DOCUMENTS.schema)]),
@@ -120,20 +121,14 @@ def _outcomes(stores: Stores, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[
 def _finished(stores: Stores, row: Mapping[str, Any], outcome: Outcome) -> list[dict[str, Any]]:
     if isinstance(outcome, RefusedError):
         raise outcome
-    key = tenant_key(stores.pii_key, row["tenant"])
     redacted = finish(
         outcome,
         path=row["path"],
         defaults=json.loads(row["defaults"]),
-        key=key,
+        key=stores.pseudonyms.of_tenant(row["tenant"]),
         rules=json.loads(row["rules"] or "{}"),
     )
-    return [document_row(row, part) for part in redacted]
-
-
-def tenant_key(master: bytes, tenant: str) -> bytes:
-    """The key of a tenant's pseudonyms: the same person in two tenants has two pseudonyms."""
-    return hmac.new(master, f"tenant\0{tenant}".encode(), hashlib.sha256).digest()
+    return [document_row(row, part, stores.versions.redactor) for part in redacted]
 
 
 def _content_rows(stores: Stores, partition: list[tuple[str, str]], keys: set[Key]) -> list[dict[str, Any]]:
@@ -157,7 +152,7 @@ def _current(stores: Stores, table: pa.Table, received: set[Key], empty: set[Key
         for key, reader, redactor, screener in zip(keys, *versions, strict=True)
         if rebuild
         or (reader is not None and reader not in readers)
-        or (redactor is not None and redactor != REDACTOR)
+        or (redactor is not None and redactor != stores.versions.redactor)
         or (screener is not None and screener != SCREENER)
     } - empty
     return table.filter(pa.array([key in received and key not in stale for key in keys], pa.bool_()))

@@ -12,8 +12,9 @@ from typing import Any
 from assets.bronze.files import part_id
 from assets.silver.contract import DOCUMENTS, IDENTITY
 from assets.silver.document import Document
-from assets.silver.pii.span import neutral
-from assets.silver.redact import REDACTOR, Redacted
+from assets.silver.pii.keys import key_of
+from assets.silver.pii.span import PSEUDONYM, neutral
+from assets.silver.redact import Redacted
 from assets.silver.refusal import RefusedError
 from assets.silver.screening import SCREENER
 from assets.silver.sketch import sketch
@@ -21,13 +22,14 @@ from assets.silver.sketch import sketch
 _CARRIED = tuple(column.name for column in IDENTITY)
 
 
-def document_row(bronze: Mapping[str, Any], redacted: Redacted) -> dict[str, Any]:
+def document_row(bronze: Mapping[str, Any], redacted: Redacted, redactor: str) -> dict[str, Any]:
     """A row of `silver/documents`.
 
     Args:
         bronze: the row of `bronze/source_files` the document was made from; its identity columns, `tenant` and
             `received_at` are carried over.
         redacted: what `assets.silver.process.process` made of its bytes.
+        redactor: version of the redactor, with the key it redacted under.
     """
     document = redacted.document
     file_id = bronze["document_id"]
@@ -47,29 +49,35 @@ def document_row(bronze: Mapping[str, Any], redacted: Redacted) -> dict[str, Any
         "notes": list(document.notes),
         "sketch": sketch(neutral(document.text)),
         "reader": document.reader,
-        "redactor": REDACTOR,
+        "redactor": redactor,
         "screener": SCREENER,
         "findings": [asdict(finding) for finding in redacted.findings],
-        "digest": document_digest(document),
+        "digest": document_digest(document, redactor),
     }
     return {name: row[name] for name in DOCUMENTS.schema.names}
 
 
-def document_digest(document: Document) -> str:
-    """SHA-256 over what passages are cut from; pseudonyms count without their digits, as in all identities."""
+def document_digest(document: Document, redactor: str) -> str:
+    """SHA-256 over what passages are cut from.
+
+    Pseudonyms count without their digits, as in all identities, but where there are some the key counts: under
+    another one the passages are other texts of the same identity.
+    """
     structure = [[document.language, document.text], [astuple(block) for block in document.blocks]]
     told = json.dumps(structure, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(neutral(told).encode()).hexdigest()
+    key = key_of(redactor) if PSEUDONYM.search(told) else None
+    return hashlib.sha256(f"{neutral(told)}{key or ''}".encode()).hexdigest()
 
 
 def quarantine_row(
-    bronze: Mapping[str, Any], refused: RefusedError, *, first_seen: datetime | None = None
+    bronze: Mapping[str, Any], refused: RefusedError, redactor: str | None = None, *, first_seen: datetime | None = None
 ) -> dict[str, Any]:
     """A row of `silver/quarantine`.
 
     Args:
         bronze: the row of `bronze/source_files` that was refused.
         refused: why; `RefusedError(code, detail)` with the codes of a policy for files that were never read.
+        redactor: version of the redactor, for what it refused.
         first_seen: when these bytes were first received at this path; None: now.
     """
     return {name: bronze[name] for name in _CARRIED} | {
@@ -79,7 +87,7 @@ def quarantine_row(
         "sentence_en": refused.reason.en,
         "detail": refused.detail,
         "reader": refused.reader,
-        "redactor": REDACTOR if refused.reason.stage == "redact" else None,
+        "redactor": redactor if refused.reason.stage == "redact" else None,
         "screener": SCREENER if refused.reason.stage == "screen" else None,
         "first_seen": first_seen or bronze["received_at"],
         "last_seen": bronze["received_at"],

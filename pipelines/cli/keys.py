@@ -1,8 +1,9 @@
-"""`knowledge keys`: the master keys of bronze, and how they are rotated."""
+"""`knowledge keys`: master keys of bronze and keys of pseudonyms, what needs them, and how they are rotated."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,70 +14,179 @@ from pipelines.cli.output import counted, table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from assets.keyring import KeyRing
     from assets.stores import Stores
+    from pipelines.settings import PipelineSettings
 
-group = typer.Typer(no_args_is_help=True, help="List and rotate the master keys of bronze.")
+group = typer.Typer(no_args_is_help=True, help="List, rotate and drop keys of bronze and of pseudonyms.")
+
+
+class Kind(StrEnum):
+    """Which ring of keys."""
+
+    BRONZE = "bronze"
+    PSEUDONYMS = "pseudonyms"
+
+
+KindArgument = Annotated[Kind, typer.Argument(help="Master keys of bronze, or keys of pseudonyms.")]
 
 
 @group.command("list")
 @command
 def list_all(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
-    """List the master keys by their ids, and how many data keys are wrapped under each."""
+    """List keys by their ids, oldest first, and how much was made with each."""
     from pipelines.stores import build_stores
 
     stores = build_stores(pipeline_settings(home))
-    counts = _counts(stores)
-    current = stores.vault.masters.current
-    rows = [
-        {"id": key, "current": key == current, "here": key in stores.vault.masters.keys, "data_keys": counts[key]}
-        for key in counts
+    masters, pseudonyms = stores.vault.masters, stores.pseudonyms
+    wrapped = _wrapped(stores)
+    with stores.connect() as connection:
+        from assets.pseudonyms import uses
+
+        used = uses(stores, connection)
+    rows = [{"kind": Kind.BRONZE, **_state(masters, key), "data_keys": wrapped.get(key, 0)} for key in
+            dict.fromkeys([*masters.keys, *sorted(wrapped)])]  # fmt: skip
+    rows += [
+        {
+            "kind": Kind.PSEUDONYMS,
+            **_state(pseudonyms, key),
+            "documents": used.documents.get(key, 0),
+            "releases": used.releases.get(key, 0),
+        }
+        for key in dict.fromkeys([*pseudonyms.keys, *sorted(pseudonyms.lost | used.keys)])
     ]
 
     def show(console: Console) -> None:
-        shown = table("Master key", "State", ">Data keys")
+        shown = table("Kind", "Key", "State", "Made with it")
         for row in rows:
-            state = "current" if row["current"] else "kept" if row["here"] else "MISSING"
-            shown.add_row(str(row["id"]), state, str(row["data_keys"]))
+            shown.add_row(str(row["kind"]), str(row["id"]), str(row["state"]), _made(row))
         console.print(shown)
+        if used.untold:
+            console.print(f"More may need an older key: {used.untold}.")
 
-    return Answer({"keys": rows, "origin": stores.vault.masters.origin}, show)
+    data = {"keys": rows, "origin": masters.origin, "pseudonyms_origin": pseudonyms.origin, "untold": used.untold}
+    return Answer(data, show)
 
 
 @group.command()
 @command
-def rotate(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
-    """Wrap all data keys under a new master key, and drop those that wrap nothing any more.
+def rotate(
+    kind: KindArgument = Kind.BRONZE, home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False
+) -> Answer:
+    """Make a new key the one that is used.
 
-    Keys in KNOWLEDGE_BRONZE_KEYS are not changed: add a new one at the end, rotate, then take the old ones out. No
-    content is written anew.
+    Of bronze: all data keys are wrapped under it, and no content is written anew; keys that wrap nothing any more are
+    dropped. Of pseudonyms: the next `knowledge ingest` redacts everything anew under it, and the release after that
+    holds new pseudonyms alone. Keys in KNOWLEDGE_BRONZE_KEYS and KNOWLEDGE_PSEUDONYM_KEYS are not changed: add a new
+    one at the end of the setting instead.
     """
-    from assets.bronze.contract import KEYS
-    from assets.bronze.masterkeys import add_key, drop_keys
+    settings = pipeline_settings(home)
+    return _rotate_bronze(settings) if kind is Kind.BRONZE else _rotate_pseudonyms(settings)
+
+
+@group.command()
+@command
+def drop(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
+    """Drop older keys of pseudonyms with which nothing that is kept was made.
+
+    Keys in KNOWLEDGE_PSEUDONYM_KEYS are not changed; it is said which may be taken out.
+    """
+    from assets.pseudonyms import uses
     from assets.turns import alone
     from pipelines.stores import build_stores
 
     settings = pipeline_settings(home)
+    stores = build_stores(settings)
+    with alone(stores.connect), stores.connect() as connection:
+        used = uses(stores, connection)
+        ring = stores.pseudonyms
+        known = {*ring.keys, *ring.lost} - {ring.current}
+        idle = sorted(known - used.keys) if used.untold is None else []
+        own_file = settings.pseudonym_keys is None
+        if own_file and idle:
+            ring.drop(settings.keys_dir / "pseudonym.keys", idle)
+
+    def show(console: Console) -> None:
+        if used.untold and known:
+            console.print(f"Nothing is dropped: {used.untold}.")
+        elif not idle:
+            console.print("Every key is needed." if not known else "What is kept still needs every older key.")
+        else:
+            names = ", ".join(idle)
+            console.print(
+                f"Dropped: {names}."
+                if own_file
+                else f"Take out of KNOWLEDGE_PSEUDONYM_KEYS what is not needed: {names}."
+            )
+
+    return Answer({"idle": idle, "dropped": idle if own_file else [], "untold": used.untold}, show)
+
+
+def _rotate_bronze(settings: PipelineSettings) -> Answer:
+    from assets.bronze.contract import KEYS
+    from assets.turns import alone
+    from pipelines.stores import build_stores
+
     path = settings.keys_dir / "bronze.keys"
     own_file = settings.bronze_keys is None
-    with alone(build_stores(settings).connect):
+    first = build_stores(settings)
+    with alone(first.connect):
         if own_file:
-            add_key(path)
+            first.vault.masters.add(path)
         stores = build_stores(settings)
         wrapped = stores.vault.rewrap()
         stores.lake.forget(KEYS)
-        idle = [key for key, count in _counts(stores).items() if not count and key != stores.vault.masters.current]
+        masters = stores.vault.masters
+        needed = _wrapped(stores)
+        idle = [key for key in masters.keys if key not in needed and key != masters.current]
         if own_file:
-            drop_keys(path, idle)
-    data = {"current": stores.vault.masters.current, "wrapped": wrapped, "dropped": idle if own_file else []}
-    sentence = f"{counted(wrapped, 'data key')} wrapped under master key {data['current']}."
+            masters.drop(path, idle)
+    data = {"kind": Kind.BRONZE, "current": masters.current, "wrapped": wrapped, "dropped": idle if own_file else []}
+    sentence = f"{counted(wrapped, 'data key')} wrapped under master key {masters.current}."
     return Answer(data, lambda console: console.print(sentence))
 
 
-def _counts(stores: Stores) -> dict[str, int]:
-    """Data keys by the id of their master key; keys that are here come first, oldest first."""
+def _rotate_pseudonyms(settings: PipelineSettings) -> Answer:
+    from assets.pseudonyms import demand_keys
+    from assets.turns import alone
+    from pipelines.stores import build_stores
+    from retrieval.errors import ConfigurationError
+
+    if settings.pseudonym_keys is not None:
+        raise ConfigurationError(
+            "The keys of pseudonyms stand in KNOWLEDGE_PSEUDONYM_KEYS: add a new one at its end, separated by a comma"
+            " (`openssl rand -base64 32`), and run `knowledge ingest`"
+        )
+    stores = build_stores(settings)
+    with alone(stores.connect):
+        demand_keys(stores)
+        current = stores.pseudonyms.add(settings.keys_dir / "pseudonym.keys")
+    sentence = (
+        f"New pseudonyms are made under key {current}. `knowledge ingest` redacts everything anew; older keys stay"
+        " until `knowledge keys drop` finds that nothing kept was made with them."
+    )
+    return Answer({"kind": Kind.PSEUDONYMS, "current": current}, lambda console: console.print(sentence))
+
+
+def _state(ring: KeyRing, key: str) -> dict[str, Any]:
+    if key in ring.keys:
+        state = "current" if key == ring.current else "kept"
+    else:
+        state = "lost" if key in ring.lost else "MISSING"
+    return {"id": key, "state": state, "current": key == ring.current, "here": key in ring.keys}
+
+
+def _made(row: dict[str, Any]) -> str:
+    if row["kind"] == Kind.BRONZE:
+        return counted(row["data_keys"], "data key")
+    return f"{counted(row['documents'], 'document')}, {counted(row['releases'], 'release')}"
+
+
+def _wrapped(stores: Stores) -> dict[str, int]:
+    """Data keys by the id of their master key."""
     from assets.bronze.contract import KEYS
 
-    counts = dict.fromkeys(stores.vault.masters.keys, 0)
+    counts: dict[str, int] = {}
     for key in stores.lake.read(KEYS, ["master"])["master"].to_pylist():
         counts[key] = counts.get(key, 0) + 1
     return counts

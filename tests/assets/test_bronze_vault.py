@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from assets.bronze import masterkeys
 from assets.bronze.contract import KEYS, SOURCE_FILES
 from assets.bronze.files import document_id
-from assets.bronze.masterkeys import MasterKeys, add_key, drop_keys
+from assets.bronze.masterkeys import MasterKeys
 from assets.bronze.vault import SealedError, Vault, key_number
+from assets.keyring import KEY_BYTES
 from assets.lake import Lake
 from retrieval.errors import ConfigurationError
 
@@ -118,12 +118,12 @@ def test_a_destroyed_key_makes_every_copy_unreadable(vault: Vault, tmp_path: Pat
 def test_master_keys_rotate_without_touching_what_is_sealed(vault: Vault, key_file: Path) -> None:
     sealed = vault.seal(table(row("blog/a.md", TEXT)), now=NOW).to_pylist()
     old = vault.masters.current
-    new = add_key(key_file)
+    new = MasterKeys.add(key_file)
     rotated = Vault(vault._lake, MasterKeys.load(None, key_file))
 
     assert rotated.open(sealed)[0]["content"] == TEXT, "old keys go on opening until everything is wrapped anew"
     assert (rotated.rewrap(), rotated.rewrap()) == (1, 0)
-    drop_keys(key_file, [old])
+    MasterKeys.drop(key_file, [old])
 
     alone = Vault(vault._lake, MasterKeys.load(None, key_file))
     assert list(alone.masters.keys) == [new]
@@ -149,7 +149,7 @@ def test_keyed_hashes_stay_the_same_and_tell_nothing_without_their_key(vault: Va
     for name in ("erased", "other"):
         vault.make_list_key(name, place=(DAY, "blog"), now=NOW)
     first = vault.digester("erased")(b"one")
-    add_key(key_file)
+    MasterKeys.add(key_file)
     rotated = Vault(vault._lake, MasterKeys.load(None, key_file))
     rotated.rewrap()
     rotated.make_list_key("erased", place=(DAY, "blog"), now=NOW)
@@ -182,9 +182,9 @@ def test_what_is_no_key_is_refused(key_file: Path, text: str) -> None:
 
 
 def test_keys_from_the_environment_win_over_the_file(key_file: Path) -> None:
-    one, two = (base64.b64encode(bytes([n]) * masterkeys.KEY_BYTES).decode() for n in (1, 2))
+    one, two = (base64.b64encode(bytes([n]) * KEY_BYTES).decode() for n in (1, 2))
 
     keys = MasterKeys.load(f"{one}, {two}", key_file)
 
-    assert keys.keys[keys.current] == bytes([2]) * masterkeys.KEY_BYTES
+    assert keys.keys[keys.current] == bytes([2]) * KEY_BYTES
     assert not key_file.exists()

@@ -21,7 +21,6 @@ from assets.index.publish import differences
 from assets.index.standby import write_standby
 from assets.lake import Lake
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.silver.refine import tenant_key
 from assets.turns import BusyError, alone, beside_others
 from retrieval.embedding import Encoder
 from retrieval.errors import InvalidRequestError
@@ -144,7 +143,7 @@ def state(mill: Mill, index: Index) -> dict[str, Any]:
 
 def test_the_baseline_holds_what_is_erased_below(make: Callable[[], tuple[Mill, Index]], databases: Databases) -> None:
     mill, index = make()
-    token = min(tokens_of(MAIL, [tenant_key(mill.stores().pii_key, "acme")]))
+    token = min(tokens_of(MAIL, [mill.stores().pseudonyms.of_tenant("acme")]))
 
     places = " ".join(found(mill, index, databases, MARK, "document/akte.md"))
     for place in ("_delta_log", "decoded", "bytes of", "space_1.chunk", "space_1.document", "base/"):
@@ -178,7 +177,7 @@ def test_a_document_is_found_nowhere_afterwards(make: Callable[[], tuple[Mill, I
 
 def test_a_person_is_found_nowhere_afterwards(make: Callable[[], tuple[Mill, Index]], databases: Databases) -> None:
     mill, index = make()
-    tokens = tokens_of(MAIL, [tenant_key(mill.stores().pii_key, "acme")])
+    tokens = tokens_of(MAIL, [mill.stores().pseudonyms.of_tenant("acme")])
     assert len(tokens) == 1
 
     outcome = erase(mill, subject=MAIL.upper())

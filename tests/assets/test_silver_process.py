@@ -85,7 +85,7 @@ def test_a_part_without_text_is_left_out_and_a_file_of_nothing_else_refused() ->
 def test_rows_of_parts_belong_to_their_file() -> None:
     parts = finish([PLAIN, replace(PLAIN, part="b")], path="blog/a.xml", defaults={}, key=KEY)
 
-    rows = [document_row(BRONZE, part) for part in parts]
+    rows = [document_row(BRONZE, part, "recognizers/0") for part in parts]
 
     assert [row["file_id"] for row in rows] == [BRONZE["document_id"]] * 2
     assert rows[0]["document_id"] == BRONZE["document_id"] != rows[1]["document_id"]
@@ -120,7 +120,7 @@ def test_files_without_text_are_refused(content: str) -> None:
 
 def test_personal_data_is_gone_from_the_row() -> None:
     content = "---\ntitle: Bericht an max@example.org\n---\nTel.: 0171 2345678, IBAN DE89370400440532013000"
-    row = document_row(BRONZE, processed(content.encode(), path="a.md"))
+    row = document_row(BRONZE, processed(content.encode(), path="a.md"), "recognizers/0")
     assert json.loads(row["pii"]) == {"EMAIL": 1, "IBAN": 1, "PHONE": 1}
     for value in ("max@example.org", "2345678", "0532013000"):
         assert value not in repr(row)
@@ -128,7 +128,7 @@ def test_personal_data_is_gone_from_the_row() -> None:
 
 def test_document_rows_fit_their_contract() -> None:
     redacted = processed(b"# Kopf\n\nText\n\n- a\n- b", path=BRONZE["path"])
-    row = document_row(BRONZE, redacted)
+    row = document_row(BRONZE, redacted, "recognizers/0")
     assert list(row) == DOCUMENTS.schema.names
     table = pa.Table.from_pylist([row], schema=DOCUMENTS.schema)
     assert table.to_pylist() == [row]

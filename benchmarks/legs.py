@@ -11,12 +11,12 @@ import psycopg
 from psycopg import sql
 
 from retrieval.connections import ROLE, ROLE_PARAMETERS
-from retrieval.core import Core, entered
+from retrieval.core import Core
 from retrieval.database import Database
 from retrieval.principal import Principal
 from retrieval.result import Filters
 from retrieval.schema.migrate import space_schema
-from retrieval.search import Search
+from retrieval.search import Search, entered
 from retrieval.settings import Settings
 
 DEPTH = 100

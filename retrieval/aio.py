@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,8 +13,9 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from retrieval import staged
+from retrieval import staged, statements
 from retrieval.breaker import Attempt
+from retrieval.cache import STATE, Cache
 from retrieval.connections import (
     BECOME_READER,
     PREPARED_MAX,
@@ -26,14 +27,14 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Embedded, entered, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Begun, Core, Embedded, no_turn
 from retrieval.database import Database
 from retrieval.errors import UnavailableError
 from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
 from retrieval.principal import Principal
 from retrieval.result import Filters, SearchResult
-from retrieval.search import Search, Space, Statement
+from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
 
@@ -192,7 +193,9 @@ class AsyncRetriever(Core):
                 raise UnavailableError("The embedded database does not start in time: try again") from None
 
     async def _ask(self, search: Search, attempt: Attempt) -> SearchResult:
-        embedding = asyncio.wrap_future(self.begin_embedding(search.query))
+        embedding = Begun(lambda: asyncio.wrap_future(self.begin_embedding(search.query)))
+        if self._cache is None:
+            embedding()
         try:
             if attempt.probe:
                 await self._revive(search.deadline)
@@ -206,7 +209,7 @@ class AsyncRetriever(Core):
         finally:
             embedding.cancel()
 
-    async def _answer_again(self, search: Search, embedding: asyncio.Future[Embedded]) -> SearchResult:
+    async def _answer_again(self, search: Search, embedding: Begun[asyncio.Future[Embedded]]) -> SearchResult:
         self.anew(search)
         try:
             await self._revive(search.deadline)
@@ -215,18 +218,53 @@ class AsyncRetriever(Core):
         except psycopg.Error as error:
             translate(error)
 
-    async def _answer(self, search: Search, embedding: asyncio.Future[Embedded]) -> SearchResult:
+    async def _answer(self, search: Search, embedding: Begun[asyncio.Future[Embedded]]) -> SearchResult:
         async with self._connection(search.deadline) as connection:
+            if self._cache is not None:
+                result = await self._answer_cached(search, connection, embedding, self._cache)
+                if result is not None:
+                    return result
             space = self.space or await self._read_space(connection)
             space, release_read, answers = await self._enter(search, connection, space)
             search.score(release_read, answers)
-            done, _ = await asyncio.wait([embedding], timeout=self.model_wait_s(search))
-            vector = self.merge(search, space, embedding.result() if done else None)
-            final = await self._last_statement(search, connection, space, vector)
+            return search.result((await self._finish(search, connection, space, embedding))[0])
+
+    async def _answer_cached(
+        self, search: Search, connection: AsyncConnection, embedding: Begun[asyncio.Future[Embedded]], cache: Cache
+    ) -> SearchResult | None:
+        async with connection.pipeline():
+            entry, state = await connection.execute(*search.entry()), await connection.execute(STATE)
+        asked = cache.asked(search, await entry.fetchone(), await state.fetchone())
+        if asked.kept is not None:
             async with connection.pipeline():
-                cursor = await connection.execute(*final)
+                cursor = await connection.execute(*cache.again(search, asked))
                 await connection.commit()
-            return search.result(await cursor.fetchall())
+            rows = await cursor.fetchall()
+            if not rows:
+                cache.drop(search, asked)
+                return None
+            return search.result(rows)
+        embedding()
+        async with connection.pipeline():
+            reads = [await connection.execute(*statement) for statement in search.reads(asked.space.id)]
+            until = await connection.execute(statements.until(asked.space.id, search.partition))
+        search.score(asked.release, [await read.fetchall() for read in reads])
+        soonest = await until.fetchall()
+        found, sent = await self._finish(search, connection, asked.space, embedding)
+        cache.keep(search, asked, found, sent, soonest)
+        return search.result(found)
+
+    async def _finish(
+        self, search: Search, connection: AsyncConnection, space: Space, embedding: Begun[asyncio.Future[Embedded]]
+    ) -> tuple[Sequence[Sequence[Any]], Mapping[str, Any]]:
+        waiting = embedding()
+        done, _ = await asyncio.wait([waiting], timeout=self.model_wait_s(search))
+        vector = self.merge(search, space, waiting.result() if done else None)
+        final = await self._last_statement(search, connection, space, vector)
+        async with connection.pipeline():
+            cursor = await connection.execute(*final)
+            await connection.commit()
+        return await cursor.fetchall(), final[1]
 
     async def _last_statement(
         self, search: Search, connection: AsyncConnection, space: Space, vector: object | None

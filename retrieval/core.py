@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from psycopg import sql
 from pydantic import SecretStr
@@ -19,11 +19,11 @@ from retrieval import feedback
 from retrieval.analysis import ANALYZER
 from retrieval.audit import labels, load_key, pseudonym
 from retrieval.breaker import Breaker
+from retrieval.cache import Cache, normalised
 from retrieval.connections import BECOME_READER, ROLE, ROLE_PARAMETERS, Connection, statement_limit_s
 from retrieval.database import Database
 from retrieval.errors import (
     ConfigurationError,
-    InvalidPrincipalError,
     InvalidRequestError,
     KnowledgeError,
     ModelError,
@@ -32,7 +32,6 @@ from retrieval.errors import (
     OverloadedError,
     SchemaError,
     UnavailableError,
-    UnknownTenantError,
     UnsafeRoleError,
 )
 from retrieval.fusion import DEFAULT, Scale, similarity_scale
@@ -43,7 +42,7 @@ from retrieval.recent import Recent
 from retrieval.rerank import Reranker
 from retrieval.result import Filters, SearchResult
 from retrieval.schema.migrate import READER
-from retrieval.search import Search, Space, check
+from retrieval.search import Search, Space, check, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
 from retrieval.standby import Now, Standby, utc_now
@@ -56,6 +55,16 @@ if TYPE_CHECKING:
     from retrieval.embedding import Encoder
 
 SPACE = sql.SQL("select space, fingerprint, dimension, analyzer from knowledge.current_release()")
+
+
+class Cancellable(Protocol):
+    """A future, of threads or of tasks."""
+
+    def cancel(self) -> bool:
+        """Nobody waits for it any more."""
+
+
+Wait = TypeVar("Wait", bound=Cancellable)
 
 EMBED_SHARE = 0.6
 """Share of a search's time after which the model is not waited for any more; the rest is for the answer."""
@@ -95,6 +104,29 @@ class Embedded:
     problem: str | None = None
     fingerprint: str | None = None
     scale: Scale = DEFAULT
+
+
+class Begun(Generic[Wait]):
+    """A query's vector, on its way from when it is first asked for.
+
+    Args:
+        begin: begins to embed; what it gives can be waited for and cancelled.
+    """
+
+    def __init__(self, begin: Callable[[], Wait]) -> None:
+        self._begin = begin
+        self._waiting: Wait | None = None
+
+    def __call__(self) -> Wait:
+        """The vector, soon."""
+        if self._waiting is None:
+            self._waiting = self._begin()
+        return self._waiting
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        if self._waiting is not None:
+            self._waiting.cancel()
 
 
 class Core:
@@ -148,6 +180,8 @@ class Core:
         self.space: Space | None = None
         self._partitions: dict[tuple[int, str], int] = {}
         self._vectors: Recent[Embedded] = Recent(settings.query_cache_size)
+        size, seconds = settings.result_cache_size, settings.result_cache_s
+        self._cache = Cache(size, seconds, now) if size else None
 
     def choose_partition(self, search: Search, space: Space) -> None:
         """Read the tenant's own tables, where an earlier search has met them."""
@@ -219,7 +253,7 @@ class Core:
         if self._rate is not None:
             self._rate.take((principal.tenant, principal.user))
         return Search(
-            query=query,
+            query=query if self._cache is None else normalised(query),
             principal=principal,
             k=k,
             filters=filters or Filters(),
@@ -459,23 +493,6 @@ class Core:
                 f"The database login may bypass row-level security: connect as {READER}, or grant it to the login"
             )
         raise UnsafeRoleError(f"The database login is not {READER}: grant it with `grant {READER} to <login>`")
-
-
-def entered(row: Sequence[Any] | None, wanted: int | None) -> tuple[int, Space]:
-    """Release and space of a row of `ENTER`.
-
-    Raises:
-        InvalidPrincipalError, UnknownTenantError, NoReleaseError: what the database says is wrong.
-    """
-    problem, release, *space, _ = row or ("principal", 0, None)
-    if problem == "principal":
-        raise InvalidPrincipalError("The principal is incomplete: tenant, roles and clearance are needed")
-    if problem == "tenant":
-        raise UnknownTenantError("Nothing was ever published for this tenant: check Principal.tenant")
-    if problem == "release":
-        what = "Nothing is published yet" if wanted is None else f"Release {wanted} is not kept"
-        raise NoReleaseError(f"{what}: `knowledge release list` shows what there is")
-    return int(release), Space(*space)
 
 
 def no_turn() -> OverloadedError:

@@ -175,7 +175,7 @@ class SearchResult:
         request_id: id of the audit row.
         release: number of the release that answered.
         timings: milliseconds by step (`lexical`, `score`, `embed`, `fuse`, `total`). `embed` runs beside
-            `lexical` and `score`.
+            `lexical` and `score`; `cached` stands in the place of all three where the answer was kept.
         degraded: True where a part failed and the result is poorer for it.
         reasons: which parts, words of `REASONS`; empty where none did.
         as_of: when the snapshot was written that answered in the database's place; None where the database did.

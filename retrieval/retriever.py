@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +13,9 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from retrieval import staged
+from retrieval import staged, statements
 from retrieval.breaker import Attempt
+from retrieval.cache import STATE, Cache
 from retrieval.connections import (
     BECOME_READER,
     PREPARED_MAX,
@@ -26,14 +27,14 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Embedded, entered, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Begun, Core, Embedded, no_turn
 from retrieval.database import Database
 from retrieval.errors import UnavailableError
 from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
 from retrieval.principal import Principal
 from retrieval.result import Filters, SearchResult
-from retrieval.search import Search, Space, Statement
+from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
 
@@ -244,7 +245,9 @@ class Retriever(Core):
 
     def _ask(self, search: Search, attempt: Attempt) -> SearchResult:
         """The database's answer; its errors as the library's."""
-        embedding = self.begin_embedding(search.query)
+        embedding = Begun(lambda: self.begin_embedding(search.query))
+        if self._cache is None:
+            embedding()
         try:
             if attempt.probe:
                 self._revive(search.deadline)
@@ -258,7 +261,7 @@ class Retriever(Core):
         finally:
             embedding.cancel()
 
-    def _answer_again(self, search: Search, embedding: Future[Embedded]) -> SearchResult:
+    def _answer_again(self, search: Search, embedding: Begun[Future[Embedded]]) -> SearchResult:
         """A second try on a new connection: the first one broke, as they all do when the server restarts."""
         self.anew(search)
         try:
@@ -268,21 +271,57 @@ class Retriever(Core):
         except psycopg.Error as error:
             translate(error)
 
-    def _answer(self, search: Search, embedding: Future[Embedded]) -> SearchResult:
+    def _answer(self, search: Search, embedding: Begun[Future[Embedded]]) -> SearchResult:
         with self._connection(search.deadline) as connection:
+            if self._cache is not None:
+                result = self._answer_cached(search, connection, embedding, self._cache)
+                if result is not None:
+                    return result
             space = self.space or self._read_space(connection)
             space, release_read, answers = self._enter(search, connection, space)
             search.score(release_read, answers)
-            try:
-                embedded: Embedded | None = embedding.result(self.model_wait_s(search))
-            except TimeoutError:
-                embedded = None
-            vector = self.merge(search, space, embedded)
-            final = self._last_statement(search, connection, space, vector)
+            return search.result(self._finish(search, connection, space, embedding)[0])
+
+    def _answer_cached(
+        self, search: Search, connection: Connection, embedding: Begun[Future[Embedded]], cache: Cache
+    ) -> SearchResult | None:
+        """The answer that is kept, or one that is kept from now on; None where the kept one holds no more."""
+        with connection.pipeline():
+            entry, state = connection.execute(*search.entry()), connection.execute(STATE)
+        asked = cache.asked(search, entry.fetchone(), state.fetchone())
+        if asked.kept is not None:
             with connection.pipeline():
-                cursor = connection.execute(*final)
+                cursor = connection.execute(*cache.again(search, asked))
                 connection.commit()
-            return search.result(cursor.fetchall())
+            rows = cursor.fetchall()
+            if not rows:
+                cache.drop(search, asked)
+                return None
+            return search.result(rows)
+        embedding()
+        with connection.pipeline():
+            reads = [connection.execute(*statement) for statement in search.reads(asked.space.id)]
+            until = connection.execute(statements.until(asked.space.id, search.partition))
+        search.score(asked.release, [read.fetchall() for read in reads])
+        soonest = until.fetchall()
+        found, sent = self._finish(search, connection, asked.space, embedding)
+        cache.keep(search, asked, found, sent, soonest)
+        return search.result(found)
+
+    def _finish(
+        self, search: Search, connection: Connection, space: Space, embedding: Begun[Future[Embedded]]
+    ) -> tuple[Sequence[Sequence[Any]], Mapping[str, Any]]:
+        """Rows of the last statement, and the parameters it was sent with."""
+        try:
+            embedded: Embedded | None = embedding().result(self.model_wait_s(search))
+        except TimeoutError:
+            embedded = None
+        vector = self.merge(search, space, embedded)
+        final = self._last_statement(search, connection, space, vector)
+        with connection.pipeline():
+            cursor = connection.execute(*final)
+            connection.commit()
+        return cursor.fetchall(), final[1]
 
     def _last_statement(self, search: Search, connection: Connection, space: Space, vector: object | None) -> Statement:
         """The one that returns the hits; where they are chosen from a short list, that is read first."""

@@ -16,7 +16,7 @@ from psycopg import sql
 from retrieval import bm25, fusion, statements
 from retrieval.analysis import query_terms, question_language
 from retrieval.audit import query_pseudonym
-from retrieval.errors import InvalidPrincipalError, InvalidQueryError
+from retrieval.errors import InvalidPrincipalError, InvalidQueryError, NoReleaseError, UnknownTenantError
 from retrieval.limits import Deadline
 from retrieval.principal import Principal, well_formed
 from retrieval.result import Citation, Filters, Hit, SearchResult
@@ -189,6 +189,11 @@ class Search:
             reasons=tuple(self.reasons),
         )
 
+    def remember(self, release: int) -> None:
+        """Note that the answer is kept, and so needs neither leg nor vector."""
+        self.lap("cached")
+        self._release_read = release
+
     def embedded(self, milliseconds: float, problem: str | None = None) -> None:
         """Note what embedding cost, why there is no vector if there is none, and that waiting for it is over."""
         self.timings["embed"] = milliseconds
@@ -239,6 +244,23 @@ def check(
         raise InvalidQueryError("release must be the number of a release, or None for the active one")
 
 
+def entered(row: Sequence[Any] | None, wanted: int | None) -> tuple[int, Space]:
+    """Release and space of a row of `ENTER`.
+
+    Raises:
+        InvalidPrincipalError, UnknownTenantError, NoReleaseError: what the database says is wrong.
+    """
+    problem, release, *space, _ = row or ("principal", 0, None)
+    if problem == "principal":
+        raise InvalidPrincipalError("The principal is incomplete: tenant, roles and clearance are needed")
+    if problem == "tenant":
+        raise UnknownTenantError("Nothing was ever published for this tenant: check Principal.tenant")
+    if problem == "release":
+        what = "Nothing is published yet" if wanted is None else f"Release {wanted} is not kept"
+        raise NoReleaseError(f"{what}: `knowledge release list` shows what there is")
+    return int(release), Space(*space)
+
+
 def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -249,7 +271,7 @@ def _numbers(packed: bytes) -> NDArray[np.int32]:
 
 def _hit(row: Sequence[Any]) -> Hit:
     (
-        text, score, lexical_rank, vector_rank, similarity,
+        _, text, score, lexical_rank, vector_rank, similarity,
         title, path, heading, page, speaker, start_s, end_s, url, published, version,
         chunk_id, document_id, source, language, tags, valid_from, expires_at, flags, *staged,
     ) = row  # fmt: skip

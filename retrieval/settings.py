@@ -89,6 +89,10 @@ class Settings(BaseSettings):
     query_cache_size: int = Field(
         1000, ge=0, le=1_000_000, description="Questions whose vectors one retriever remembers; 0: none."
     )
+    result_cache_size: int = Field(
+        0, ge=0, le=1_000_000, description="Answers that one retriever keeps for who sees exactly the same; 0: none."
+    )
+    result_cache_s: float = Field(60.0, gt=0, le=3600, description="Longest time an answer is kept, in seconds.")
     k_max: int = Field(200, ge=1, le=1000, description="Most passages one search may ask for.")
 
     @field_validator("home")

@@ -123,9 +123,7 @@ hit as (
         from {s}.document{p} where document = p.document offset 0) d
 ),
 logged as ({logged})
-select text, score, lexical_rank, vector_rank, similarity,
-       title, path, heading, page, speaker, start_s, end_s, url, published, version,
-       chunk_id, document_id, source, language, tags, valid_from, expires_at, flags
+select {columns}
 from hit order by score desc, chunk
 """
 
@@ -140,15 +138,8 @@ order by f.score desc, f.chunk
 
 # A hit is the range of a document's passages that the reader may see and that pass the filter of passages (the others
 # filter documents). Its citation leads to where the range begins.
-_SELECTED = """
-with chosen as (
-    select * from unnest(%(chunks)s::int[], %(scores)s::float8[], %(lexical_ranks)s::int[], %(vector_ranks)s::int[],
-                         %(distances)s::float8[], %(reranked)s::float8[], %(firsts)s::int[], %(lasts)s::int[])
-    with ordinality u(chunk, score, lexical_rank, vector_rank, distance, rerank_score, first, last, place)
-),
-hit as (
-    select u.place, u.chunk, u.score, u.lexical_rank, u.vector_rank, 1 - u.distance as similarity, u.rerank_score,
-           p.chunk_id, w.*, d.*
+_PASSAGES = """
+    select u.place, u.chunk, u.score, u.lexical_rank, u.vector_rank, u.similarity, u.rerank_score, p.chunk_id, w.*, d.*
     from chosen u
     cross join lateral (
         select document, chunk_id, ordinal from {s}.chunk{p} where chunk = u.chunk offset 0) p
@@ -173,14 +164,49 @@ hit as (
     cross join lateral (
         select document_id, version, source, path, title, language, tags, published, url
         from {s}.document{p} where document = p.document offset 0) d
+"""
+
+_SELECTED = """
+with chosen as (
+    select u.*, 1 - u.distance as similarity
+    from unnest(%(chunks)s::int[], %(scores)s::float8[], %(lexical_ranks)s::int[], %(vector_ranks)s::int[],
+                %(distances)s::float8[], %(reranked)s::float8[], %(firsts)s::int[], %(lasts)s::int[])
+    with ordinality u(chunk, score, lexical_rank, vector_rank, distance, rerank_score, first, last, place)
 ),
+hit as ({passages}),
 logged as ({logged_in_place})
-select text, score, lexical_rank, vector_rank, similarity,
-       title, path, heading, page, speaker, start_s, end_s, url, published, version,
-       chunk_id, document_id, source, language, tags, valid_from, expires_at, flags, rerank_score, parts
+select {columns}, rerank_score, parts
 from hit order by place
 """
 
+# An answer that is kept. Where anything of it may not be seen any more, or anything in sight has expired since, there
+# is no row and nothing is logged.
+_KEPT = """
+with chosen as (
+    select * from unnest(%(chunks)s::int[], %(scores)s::float8[], %(lexical_ranks)s::int[], %(vector_ranks)s::int[],
+                         %(similarities)s::float8[], %(reranked)s::float8[], %(firsts)s::int[], %(lasts)s::int[],
+                         %(sizes)s::int[])
+    with ordinality u(chunk, score, lexical_rank, vector_rank, similarity, rerank_score, first, last, size, place)
+),
+seen as materialized ({passages} where cardinality(w.parts) = u.size),
+hit as (
+    select * from seen
+    where (select count(*) from seen) = cardinality(%(chunks)s::int[])
+      and (%(until)s::timestamptz is null or now() < %(until)s)
+),
+logged as ({logged_in_place} having count(*) > 0)
+select {columns}, rerank_score, parts
+from hit order by place
+"""
+
+_UNTIL = "select min(expires_at) from {s}.mask{p} where expires_at < 'infinity' and expires_at > now()"
+
+_COLUMNS = """chunk, text, score, lexical_rank, vector_rank, similarity,
+       title, path, heading, page, speaker, start_s, end_s, url, published, version,
+       chunk_id, document_id, source, language, tags, valid_from, expires_at, flags"""
+
+CHUNK_ID, STAGED = 16, 24
+"""Places in a row of hits: of the passage's id, and of what only a search in two steps gives."""
 
 _LOGGED = {"logged": audit.LOGGED, "logged_in_place": audit.LOGGED.replace("score desc, chunk", "place")}
 
@@ -192,7 +218,8 @@ def _compose(template: str, space: int, partition: int | None, variant: str = "n
     distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
     score = fusion.SCORE.format(lexical="lexical", distance="w.far", best="b.best")
     ranked = _RANKED.format(vector=vector, distance=distance, score=score, **tables)
-    return sql.SQL(template.format(ranked=ranked, **_LOGGED, **tables))
+    parts = {"ranked": ranked, "passages": _PASSAGES.format(**tables), "columns": _COLUMNS}
+    return sql.SQL(template.format(**parts, **_LOGGED, **tables))
 
 
 def first_trip(space: int, partition: int | None, *, filtered: bool) -> list[sql.SQL]:
@@ -219,6 +246,16 @@ def shortlist(space: int, partition: int | None, variant: str, candidates: int) 
 def selected(space: int, partition: int | None) -> sql.SQL:
     """Texts, citations and audit row of hits that were chosen from a short list."""
     return _compose(_SELECTED, space, partition)
+
+
+def kept(space: int, partition: int | None) -> sql.SQL:
+    """Texts, citations and audit row of an answer that is kept, where all of it still holds."""
+    return _compose(_KEPT, space, partition)
+
+
+def until(space: int, partition: int | None) -> sql.SQL:
+    """When the next of all passages in sight expires."""
+    return _compose(_UNTIL, space, partition)
 
 
 def vector_variant(visible: int, eligible: int | None) -> str:

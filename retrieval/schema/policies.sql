@@ -11,3 +11,6 @@ create policy owner on {table} to knowledge_owner using (true) with check (true)
 create policy visible on {table} for select to knowledge_reader using ({visible})
 ;;
 grant select on {table} to knowledge_reader
+;;
+create trigger changed after insert or update or delete or truncate on {table}
+    for each statement execute function knowledge.changed()

@@ -122,6 +122,7 @@ def test_the_reader_can_call_these_functions_and_no_others(served: Index) -> Non
     ).fetchall()
     assert [row[:2] for row in rows] == [
         ("current_release", True),
+        ("edition", True),
         ("enter", True),
         ("give_feedback", True),
         ("late_audit", True),

@@ -87,12 +87,15 @@ def select(candidates: Sequence[Candidate], k: int, shape: Shape) -> list[Span]:
             own = _shingles(candidate.text)
             if any(_resemblance(own, other) >= ALIKE for other in seen):
                 continue
-            seen.append(own)
-        _add(candidate, chosen, shape)
+            if _add(candidate, chosen, shape):  # what is not shown is repeated by nothing
+                seen.append(own)
+        else:
+            _add(candidate, chosen, shape)
     return chosen
 
 
-def _add(candidate: Candidate, chosen: list[Span], shape: Shape) -> None:
+def _add(candidate: Candidate, chosen: list[Span], shape: Shape) -> bool:
+    """Whether the candidate is shown."""
     reach = shape.neighbours
     first, last = max(0, candidate.ordinal - reach), candidate.ordinal + reach
     same = [place for place, span in enumerate(chosen) if span.document == candidate.document]
@@ -107,8 +110,11 @@ def _add(candidate: Candidate, chosen: list[Span], shape: Shape) -> None:
         )
         for place in reversed(met[1:]):
             del chosen[place]
-    elif shape.per_document is None or len(same) < shape.per_document:
-        chosen.append(Span(candidate.chunk, candidate.document, first, last))
+        return True
+    if shape.per_document is not None and len(same) >= shape.per_document:
+        return False
+    chosen.append(Span(candidate.chunk, candidate.document, first, last))
+    return True
 
 
 def _shingles(text: str) -> frozenset[int]:

@@ -96,4 +96,27 @@ create index on {schema}.mask (tenant, removed_in) where removed_in < 2147483647
 ;;
 create index on {schema}.mask (tenant, expires_at) where expires_at < 'infinity'
 ;;
+-- The planner tells what it knows of a table to everybody who may explain a statement over it: of texts it knows nothing.
+alter table {schema}.chunk
+    alter column text set statistics 0,
+    alter column text_sha256 set statistics 0,
+    alter column chunk_id set statistics 0,
+    alter column digest set statistics 0,
+    alter column heading set statistics 0,
+    alter column speaker set statistics 0,
+    alter column flags set statistics 0,
+    alter column embedding set statistics 0
+;;
+alter table {schema}.document
+    alter column document_id set statistics 0,
+    alter column digest set statistics 0,
+    alter column path set statistics 0,
+    alter column title set statistics 0,
+    alter column authors set statistics 0,
+    alter column tags set statistics 0,
+    alter column url set statistics 0,
+    alter column published set statistics 0
+;;
+alter table {schema}.posting alter column post set statistics 0
+;;
 grant usage on schema {schema} to knowledge_reader

@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 from assets.index.desired import Access
 from retrieval import Filters, Principal
-from retrieval.analysis import passage_terms, query_terms
+from retrieval.analysis import passage_terms, query_terms, words
 from tests.support import Gold, GoldDocument
 
 CLEARANCES = ("public", "internal", "confidential", "restricted")
@@ -21,11 +21,17 @@ CLEARANCES = ("public", "internal", "confidential", "restricted")
 
 @dataclass(frozen=True)
 class Passage:
-    """One passage of a release."""
+    """One passage of a release, the `ordinal`th of its document."""
 
     chunk_id: str
     document: GoldDocument
     text: str
+    ordinal: int = 0
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What the screener found in it."""
+        return self.document.flags_of.get(self.ordinal, self.document.flags)
 
 
 @dataclass
@@ -113,7 +119,7 @@ class World:
                 and (expires_at is None or expires_at > now)
             ):
                 rows = Gold([document]).rows
-                found += [Passage(key[2], document, facts["text"]) for key, facts in rows.items()]
+                found += [Passage(key[2], document, facts["text"], facts["ordinal"]) for key, facts in rows.items()]
         return found
 
 
@@ -126,6 +132,20 @@ def passes(document: GoldDocument, filters: Filters) -> bool:
         and (filters.tags is None or set(filters.tags) <= set(document.tags))
         and (filters.since is None or day >= date.fromisoformat(str(filters.since)))
     )
+
+
+def asked_for(passage: Passage, filters: Filters) -> bool:
+    """Whether a passage is one that filters ask for."""
+    return passes(passage.document, filters) and filters.flagged in (None, bool(passage.flags))
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two texts say nearly the same: four fifths of their runs of three words are common to both."""
+    runs = []
+    for text in (one, other):
+        found = list(words(text))
+        runs.append({tuple(found[at : at + 3]) for at in range(max(1, len(found) - 2))})
+    return len(runs[0] & runs[1]) >= 0.8 * len(runs[0] | runs[1])
 
 
 def bm25(query: str, passages: Sequence[Passage]) -> dict[str, float]:

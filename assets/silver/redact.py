@@ -35,7 +35,7 @@ from assets.silver.pii.url_credential import UrlsWithCredentials
 from assets.silver.screening import Finding
 from retrieval.errors import ConfigurationError
 
-REDACTOR = "recognizers/3"
+REDACTOR = "recognizers/4"
 
 NUMBERED: tuple[Recognizer, ...] = (
     EmailAddresses(),

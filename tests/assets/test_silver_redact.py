@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import replace
 
 import pytest
@@ -204,6 +205,29 @@ def test_the_token_is_an_hmac_over_type_and_normal_form() -> None:
     spellings = ["DE89370400440532013000", "de89 3704 0044 0532 0130 00", "DE89 3704 0044 0532 0130 00"]
     assert {redact(document_of(s), KEY).document.text for s in spellings} == {f"<IBAN_{digest}>"}
     assert redact(document_of(spellings[0]), b"another key").document.text != f"<IBAN_{digest}>"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "1600 Pennsylvania Avenue NW, Washington, DC 20500",
+        "350 Fifth Avenue, Suite 3300\nNew York, NY 10118",
+        "12b Hadley Crescent, Flat 4, Leeds LS1 4AP",
+        "P.O. Box 1142, Springfield, IL 62701",
+        "Rua do Ouro 41\n Apt. 3\n Porto\n Portugal 40501",
+        "14 rue des Tilleuls, Lyon, France",
+        "Hammarvägen 15, Uppsala, Sweden",
+        "PSC 1402, Box 77, APO AE 09123",
+        "the corner of Via Tasso 12 and Marlow Street",
+    ],
+)
+def test_addresses_of_other_countries(address: str) -> None:
+    redacted = redact(document_of(f"Her new address is {address}.\nSee you in May 2021 at Tier 2.", "en"), KEY)
+    assert not {word for word in re.findall(r"\w+", address) if word not in ("the", "corner", "of")} & set(
+        re.findall(r"\w+", redacted.document.text)
+    )
+    assert redacted.counts == {"ADDRESS": 1}
+    assert redacted.document.text.endswith("See you in May 2021 at Tier 2.")
 
 
 @pytest.mark.parametrize(

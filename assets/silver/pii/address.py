@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 
+from assets.silver.pii.address_run import runs
+from assets.silver.pii.figures import found, near_figures
 from assets.silver.pii.span import Span
 
 TYPE = "ADDRESS"
@@ -67,13 +68,7 @@ _HOME = re.compile(
     r"|zugestellt|liefern|geliefert|zieh\w*|umgezogen|address|liv(?:e|es|ed|ing) at|resid\w+ at|located at|ship\w* to|deliver\w* to)\b",
     re.IGNORECASE,
 )
-_HOME_BEGINS = re.compile(
-    r"\b(?=[alrswzudg])(?:adresse|anschrift|wohn|straße|str\.|ansässig|residier|lieferadresse|rechnungsadresse|sitz|gemeldet"
-    r"|zugestellt|liefern|geliefert|zieh|umgezogen|address|liv|resid|located at|ship|deliver)",
-    re.IGNORECASE,
-)
-"""What every match of `_HOME` begins with: found once in a text, so that numbers far from any are passed by."""
-
+_LAST_WORD = re.compile(r"[\w.-]+\Z")
 _NUMBER_BEHIND_WORD = re.compile(r"[^\W\d_]\.?[ ]{0,2}(?=\d)")
 _ENDS_BY_LENGTH = sorted(_SURE_ENDS, key=len, reverse=True)
 _LONGEST_END = max(map(len, _SURE_ENDS))
@@ -87,45 +82,6 @@ _ADJECTIVES = frozenset(
     "alte alter altes neue neuer obere oberer untere unterer große großer kleine lange langer hohe mittlere äußere innere st. sankt kurze breite".split()
 )
 
-_WAYS = (
-    r"Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Terrace|Ter|Way|Parkway|Pkwy|Circle|Cir"
-    r"|Highway|Hwy|Trail|Trl|Close|Crescent|Gardens|Grove|Mews|Row|Walk|Quay|Turnpike|Alley|Plaza|Loop|Path|Pike|Ridge|View|Broadway"
-    r"|Streets|Squares|Hill|Parade|Esplanade"
-)
-_CAPITAL = r"[A-ZÀ-ÖØ-Þ][\w'’.-]*"
-_ENGLISH_UNIT = r"(?:,?[ \n]{1,2}(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Room|Rm|#)\.?[ ]?#?\w{1,6})"
-_ENGLISH_PLACE = (
-    rf"(?:,?[ \n]{{1,3}}{_CAPITAL}(?:[ -]{_CAPITAL}){{0,3}}(?:,[ \n]?(?:[A-Z]{{2}}|{_CAPITAL}(?:[ ]{_CAPITAL})?))?"
-    r",?[ \n]{1,2}(?:\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]?[ ]?\d[A-Z]{2}|[A-Z]\d[A-Z][ ]?\d[A-Z]\d|\d{4})(?!\w))"
-)
-_ENGLISH = re.compile(
-    rf"(?<![\w.,/$€£-])(?P<house>\d{{1,6}}(?:[-/]\d{{1,4}})?[A-Za-z]?)[ ](?:(?:N|S|E|W|North|South|East|West|NE|NW|SE|SW)\.?[ ])?"
-    rf"(?:(?:{_CAPITAL}|\d{{1,3}}(?:st|nd|rd|th)|of|the)[ ]){{0,4}}?(?:{_CAPITAL}|\d{{1,3}}(?:st|nd|rd|th))[ ](?:{_WAYS})\b\.?"
-    rf"(?:[ ](?:N|S|E|W|NE|NW|SE|SW)\b\.?)?{_ENGLISH_UNIT}?(?:{_ENGLISH_PLACE})?"
-)
-_ENGLISH_BOX = re.compile(
-    rf"(?<!\w)(?:P\.?[ ]?O\.?[ ]?Box[ ]\d{{1,6}}|(?:PSC|Unit|CMR)[ ]\d{{3,5}},?[ ]Box[ ]\d{{2,5}}|USNS[ ][A-Z][\w ]{{2,30}})"
-    rf"(?:,?[ \n]{{1,2}}(?:APO|FPO|DPO)[ ]A[AEP][ ]\d{{5}}|{_ENGLISH_PLACE})?"
-)
-_UNITS = ("Apt.", "Suite", "Apartment", "Ste.")
-_UNIT_ANCHOR = re.compile(r"(?<!\w)(?:Apt\.|Suite|Apartment|Ste\.)[ ]#?\d{1,5}(?!\w)")
-_ENGLISH_HOME = re.compile(
-    r"\b(?:address(?:es)?(?:[ ]\w+){0,2}?(?:[ ]?[:=]|[ ](?:is|was|to|with|as|of|at|in))|address[:,]?|liv(?:e|es|ed|ing)[ ](?:at|in)|resid(?:e|es|ed|ing)[ ]at"
-    r"|located[ ](?:at|in)|(?:ship|deliver|mail|send|sent|move|moved|moving)\w*[ ](?:it[ ]|this[ ]|them[ ])?to|office[ ](?:is[ ])?at|(?:visit|find)[ ]us[ ]at|residence[:,]?)\b:?[ \n]+",
-    re.IGNORECASE,
-)
-_AT_NUMBER = re.compile(
-    r"\b(?:at|on|to|from|of|near|in|same:|are:)[ :\[]{1,3}(?P<run>\d{1,6}[A-Za-z]?[ ][A-ZÀ-ÖØ-Þ\d])"
-)
-_WAY_WORDS = frozenset(_WAYS.split("|"))
-_COUNTED = frozenset(
-    "january february march april may june july august september october november december jan feb mar apr jun jul aug sep sept oct nov"
-    " dec million billion thousand hundred percent am pm gb mb kb tb ghz mhz km kg usd eur".split()
-)
-_RUN = re.compile(
-    r"(?:[A-ZÀ-ÖØ-Þ][\w'’.-]*|[\u0370-\u03ff][\w'’.-]*|\d[\w/-]*|#\d+|(?:de|da|do|of|the|la|van|der|und|and|u)(?=[ ]))(?:,?[ ]?\n?[ ]?,?[ ]?)?"
-)
-
 
 class Addresses:
     """German ones in German order, English ones in English order; both are looked for in every text."""
@@ -136,15 +92,12 @@ class Addresses:
         """See `Recognizer.find`."""
         yield from _german(text)
         if language != "de":
-            yield from _english(text)
-        if "Box" in text or "BOX" in text or "USNS" in text:
-            for match in _ENGLISH_BOX.finditer(text):
-                yield _span(text, match.start(), match.end())
+            for start, end in runs(text):
+                yield _span(text, start, end)
 
 
 def _german(text: str) -> Iterator[Span]:
-    homes = [home.start() for home in _HOME_BEGINS.finditer(text)]
-    for number in _NUMBER_BEHIND_WORD.finditer(text):
+    for number in found(_NUMBER_BEHIND_WORD, text, near_figures(text)):
         ending = text[
             max(0, number.start() - _LONGEST_END) : number.start() + 1 + (text[number.start() + 1] == ".")
         ].lower()
@@ -155,7 +108,7 @@ def _german(text: str) -> Iterator[Span]:
             start = _street_start(text, match) if match is not None else None
             if match is not None and start is not None:
                 yield _span(text, start, match.end())
-        elif _is_near(homes, number.start()) and _HOME.search(
+        elif _is_behind_a_name(text, number.start()) and _HOME.search(
             text, max(0, number.start() - _HOME_REACH), number.start()
         ):
             yield from _unsure(text, number.start())
@@ -168,10 +121,10 @@ def _german(text: str) -> Iterator[Span]:
             yield _span(text, match.start(), match.end())
 
 
-def _is_near(homes: list[int], at: int) -> bool:
-    """Whether a word about homes may begin in reach before `at`."""
-    last = bisect_left(homes, at)
-    return last > 0 and homes[last - 1] >= at - _HOME_REACH
+def _is_behind_a_name(text: str, at: int) -> bool:
+    """Whether the word that ends at `at` begins with a capital, as every street of unsure ending does."""
+    word = _LAST_WORD.search(text, max(0, at - _REACH), at + 1)
+    return word is not None and word[0][0].isupper()
 
 
 def _unsure(text: str, at: int) -> Iterator[Span]:
@@ -215,59 +168,6 @@ def _street_start(text: str, match: re.Match[str]) -> int | None:
     for candidate in words[len(words) - taken :][::-1]:
         at = text.rindex(candidate, 0, at)
     return at
-
-
-def _english(text: str) -> Iterator[Span]:
-    for match in _ENGLISH.finditer(text):
-        yield _span(text, match.start(), match.end())
-    for match in _UNIT_ANCHOR.finditer(text) if any(unit in text for unit in _UNITS) else ():
-        start, end = _extended(text, match.start(), match.end())
-        yield _span(text, start, end)
-    for match in _AT_NUMBER.finditer(text):
-        end = _run_end(text, match.start("run"))
-        if _is_street(text[match.start("run") : end]):
-            yield _span(text, match.start("run"), end)
-    for cue in _ENGLISH_HOME.finditer(text):
-        end = _run_end(text, cue.end())
-        written = text[cue.end() : end]
-        if re.search(r"\d", written) and re.search(r"[^\W\d_]{3}", written):
-            yield _span(text, cue.end(), end)
-
-
-def _is_street(written: str) -> bool:
-    """Whether a number and capitalised words are more than `5 May` or `3 Million`: a way, another number, or several lines."""
-    words = written.split()
-    if len(words) < 2 or words[1].lower().strip(".,") in _COUNTED:
-        return False
-    return any(word.strip(".,") in _WAY_WORDS for word in words[1:]) or any(word[0].isdigit() for word in words[2:])
-
-
-def _run_end(text: str, at: int) -> int:
-    """End of the run of capitalised words and numbers that begins there."""
-    for _ in range(16):
-        part = _RUN.match(text, at)
-        if part is None:
-            break
-        at = part.end()
-        if part[0].endswith(". ") and len(part[0]) > 6:
-            break
-    return at
-
-
-def _extended(text: str, start: int, end: int) -> tuple[int, int]:
-    """The run around a flat's number: back to a house number, on through town, state and country."""
-    low = max(0, start - 60)
-    before = re.search(
-        r"(?<![\w.])\d{1,6}[A-Za-z]?[ ](?:[^\W\d_][\w'’.-]*,?[ \n]{1,2}|\d{1,4}[a-z]?,?[ \n]{1,2}){1,6}\Z",
-        text[low:start],
-    )
-    if before is not None:
-        start = low + before.start()
-    else:
-        street = re.search(r"(?:[A-ZÀ-ÖØ-Þ][\w'’.-]*[ ]){1,4}\d{1,5}[a-z]?,?[ \n]{1,2}\Z", text[low:start])
-        start = low + street.start() if street is not None else start
-    following = re.compile(r",?[ ]?\n?[ ]?").match(text, end)
-    return start, max(end, _run_end(text, following.end() if following else end))
 
 
 def _span(text: str, start: int, end: int) -> Span:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from assets.silver.pii.figures import found, near_clusters
 from assets.silver.pii.span import Span
 
 TYPE = "CREDIT_CARD"
@@ -55,7 +56,7 @@ class CreditCards:
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
-        for run in _DIGITS.finditer(text):
+        for run in found(_DIGITS, text, near_clusters(text)):
             groups = list(_GROUP.finditer(text, run.start(), run.end()))
             named = _NAMED.search(text, max(0, run.start() - _REACH), run.start()) is not None
             first = 0

@@ -46,6 +46,12 @@ _CUE = re.compile(
     r"|(?<!\w)[*](?=\s?\d{1,2}\.)",
     re.IGNORECASE,
 )
+_CUE_BEGINS = re.compile(r"[GgBbDd](?<![^\W\d_].)(?=(?i:eb|orn|irth|ate|\.?o\.?b))|[*](?<!\w.)")
+"""What every match of `_CUE` begins with: a set of characters is searched for several times as fast."""
+
+_YEAR = re.compile(r"[0-9]{2}(?![0-9])")
+"""Every date ends in one, or begins."""
+
 _DATE_HERE = re.compile(_DATE, re.IGNORECASE)
 _REACH = 48
 """Characters between the word and the date."""
@@ -58,7 +64,12 @@ class DatesOfBirth:
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
-        for cue in _CUE.finditer(text):
+        if not _YEAR.search(text):
+            return
+        for begins in _CUE_BEGINS.finditer(text):
+            cue = _CUE.match(text, begins.start())
+            if cue is None:
+                continue
             date = _date_behind(text, cue.end()) or _date_before(text, cue.start(), cue.end())
             value = _value(date, language) if date is not None else None
             if date is not None and value is not None:

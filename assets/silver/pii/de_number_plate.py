@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from assets.silver.pii.context import is_called, named
+from assets.silver.pii.figures import found, near_figures
 from assets.silver.pii.german_numbers import compact
 from assets.silver.pii.span import Span
 
@@ -67,7 +68,7 @@ class NumberPlates:
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
-        for match in _PLATE.finditer(text):
+        for match in found(_PLATE, text, near_figures(text)):
             district, letters, digits = match["district"], match["letters"], match["digits"]
             if (district in _NO_DISTRICT and district not in ("AK", "NR", "EN")) or len(
                 district + letters + digits

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from assets.silver.pii.context import OTHERWISE_NUMBERED, is_called, last_place
+from assets.silver.pii.figures import found, near_figures
 from assets.silver.pii.span import Span
 
 GAP = r"[ \t\u00a0\u202f.\-/]{0,2}"
@@ -56,7 +57,7 @@ class GermanNumbers:
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
         for written in self._formats:
-            for match in written.pattern.finditer(text):
+            for match in found(written.pattern, text, near_figures(text)):
                 value = compact(match[0])
                 if written.is_valid is not None and not written.is_valid(value):
                     continue

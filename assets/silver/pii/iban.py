@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from assets.silver.pii.figures import near_clusters
 from assets.silver.pii.span import Span
 
 TYPE = "IBAN"
@@ -34,15 +35,15 @@ class Ibans:
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
-        at = 0
-        while candidate := _CANDIDATE.search(text, at):
-            end = _end_of_number(text, candidate)
-            if end is None:
-                at = candidate.start() + 1
-                continue
-            value = _compact(text[candidate.start() : end])
-            yield Span(candidate.start(), end, TYPE, value, checked=True)
-            at = end
+        for at, stop in near_clusters(text):
+            while candidate := _CANDIDATE.search(text, at, stop):
+                end = _end_of_number(text, candidate)
+                if end is None:
+                    at = candidate.start() + 1
+                    continue
+                value = _compact(text[candidate.start() : end])
+                yield Span(candidate.start(), end, TYPE, value, checked=True)
+                at = end
 
 
 def _compact(text: str) -> str:

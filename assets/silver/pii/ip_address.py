@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterator
 
 from assets.silver.pii.context import last_place, named
+from assets.silver.pii.figures import found, near_figures
 from assets.silver.pii.span import Span
 
 TYPE = "IP"
 
-_V4 = re.compile(r"(?<![\w.-])(?<!\d,)(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
+_V4 = re.compile(r"\d(?<![\w.-].)(?<!\d,.)\d{0,2}\.(?:\d{1,3}\.){2}\d{1,3}(?![\w-]|\.\d)")
+_MAY_BE_V6 = re.compile(r"::|:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:")
+"""In every address of version 6; times of day have one colon less."""
 _V6 = re.compile(
     r"(?<![\w:.-])(?=[0-9A-Fa-f:]*[0-9])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})"
 )
@@ -38,10 +41,10 @@ class IpAddresses:
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
-        for match in _V4.finditer(text):
+        for match in found(_V4, text, near_figures(text)):
             if _is_v4(text, match):
                 yield Span(match.start(), match.end(), TYPE, match[0])
-        if text.count(":") < 2:
+        if not _MAY_BE_V6.search(text):
             return
         for match in _V6.finditer(text):
             address = _v6(match[0])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from assets.silver.pii.figures import behind_words, found, near_clusters
 from assets.silver.pii.span import Span
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ _NAMED_BEHIND = re.compile(
     rf"(?<![\w/.,+-])(?P<number>[+(]?\d(?:[ ()/.\-–]{{0,3}}\d){{6,14}}{_EXTENSION})(?=[ ]?[-(]?[ ]?(?:office|fax|mobile|mobil|phone|tel\b|privat|dienstlich|home|work|cell)\b)",
     re.IGNORECASE,
 )
-_FIGURES = re.compile(r"\d(?:[ ()/.\-–]{0,6}\d){5}")
-"""No number has fewer figures, or wider gaps."""
-
 _GAPS = re.compile(r"[ ()/.\-–]+")
 _NORTH_AMERICAN = re.compile(rf"(?:\([2-9]\d{{2}}\)[ ]?|[2-9]\d{{2}}[ -])[2-9]\d{{2}}[ -]\d{{4}}{_EXTENSION}")
 _DATE = re.compile(
@@ -81,24 +79,21 @@ class PhoneNumbers:
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
-        if not _FIGURES.search(text):
-            return
         regions = _REGIONS.get(language or "", _GERMAN_SPEAKING)
-        for labelled in _LABELLED.finditer(text):
+        for labelled in found(_LABELLED, text, behind_words(text)):
             yield _labelled_span(labelled, regions)
-        for pattern in (_ASKED, _NAMED_BEHIND):
-            for match in pattern.finditer(text):
-                if _is_number_to_call(text, match):
-                    yield _labelled_span(match, regions)
-        at = 0
-        while candidate := _CANDIDATE.search(text, at):
-            span = _span(text, candidate.start(), candidate.end(), regions)
-            if span is None:
-                following = _GAPS.search(text, candidate.start() + 1, candidate.end())
-                at = following.start() if following else candidate.end()
-                continue
-            yield span
-            at = span.end
+        for match in (*found(_ASKED, text, behind_words(text)), *found(_NAMED_BEHIND, text, near_clusters(text))):
+            if _is_number_to_call(text, match):
+                yield _labelled_span(match, regions)
+        for at, end in near_clusters(text):
+            while candidate := _CANDIDATE.search(text, at, end):
+                span = _span(text, candidate.start(), candidate.end(), regions)
+                if span is None:
+                    following = _GAPS.search(text, candidate.start() + 1, candidate.end())
+                    at = following.start() if following else candidate.end()
+                    continue
+                yield span
+                at = span.end
 
 
 def _is_number_to_call(text: str, match: re.Match[str]) -> bool:

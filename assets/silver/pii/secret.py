@@ -123,10 +123,10 @@ _BEARER = re.compile(
     r"(?i:(?<!\w)(?:bearer|basic|token|apikey)[ ]+)(?P<value>[A-Za-z0-9_~+/.-]{16,2000}={0,2})(?![\w])"
 )
 _CURL = re.compile(r"(?:-u|--user)[ ]+[\"']?(?P<value>[\w.@-]+:[^\s\"']{6,})")
-_LABELS = re.compile(
-    r"(?i)(?=[pkstgcbz-])(?:pass|pwd|kennwort|secret|token|key|schlüssel|geheim|credential|bearer|basic[ ]|zugangs|\bpin\b"
-    r"|\bpuk\b|-u[ ]|--user)"
+_LABELS = (
+    "pass pwd kennwort secret token key schlüssel geheim credential bearer basic zugangs pin puk -u --user".split()
 )
+"""One of these is in every text with a credential beside a word, in lower case."""
 
 _LONG = re.compile(r"[A-Za-z0-9_+/=.:~-]{20,}")
 """No credential with an issuer's mark is shorter."""
@@ -154,18 +154,22 @@ class Secrets:
             for match in _PRIVATE_KEY.finditer(text):
                 yield Span(match.start(), match.end(), SECRET, "", checked=True)
         opaque = False
-        for long in _LONG.finditer(text):
-            yield from _issued(text, long)
+        words = list(_LONG.finditer(text))
+        together = " ".join(long[0] for long in words)
+        issuers = [issuer for issuer in _ISSUER_PATTERNS if issuer[0] in together] if words else []
+        for long in words:
+            yield from _issued(text, long, issuers)
             opaque = opaque or _is_opaque(text, long)
-        if _LABELS.search(text):
+        lower = text.lower()
+        if any(label in lower for label in _LABELS):
             yield from _labelled(text)
         if opaque:
             yield from _scanned(text)
 
 
-def _issued(text: str, long: re.Match[str]) -> Iterator[Span]:
+def _issued(text: str, long: re.Match[str], issuers: list[tuple[str, re.Pattern[str]]]) -> Iterator[Span]:
     word = long[0]
-    for mark, pattern in _ISSUER_PATTERNS:
+    for mark, pattern in issuers:
         if mark in word:
             for match in pattern.finditer(text, long.start(), min(len(text), long.end() + _TAIL)):
                 if not _PLACEHOLDER.search(match[0][:200]) and _is_mixed(match[0]):

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from retrieval.bm25 import POSTING
 from retrieval.connections import ROLE, ROLE_PARAMETERS
 from retrieval.core import Core
 from retrieval.database import Database
@@ -75,13 +76,15 @@ class LegReader:
         search = self._search(query)
         with self._connection.transaction():
             release, space = self._enter(search)
-            answers = [self._connection.execute(*statement).fetchall() for statement in search.reads(space)]
-            search.score(release, answers)
+            answer = self._connection.execute(*search.reads(space)).fetchone()
+            assert answer is not None
+            search.score(release, answer)
             schema = space_schema(space)
             nearest = self._connection.execute(sql.SQL(_NEAREST.format(s=schema)), [vector, vector, DEPTH]).fetchall()
             lexical = dict(zip(search.lexical.chunks.tolist(), search.lexical.scores.tolist(), strict=True))
             similar = self._connection.execute(sql.SQL(_SIMILAR.format(s=schema)), [vector, list(lexical)]).fetchall()
-        frequency = {row[0]: len(row[1]) // 8 for row in answers[0]}
+        sizes = zip(answer[0] or (), answer[1] or (), strict=True)
+        frequency = {term: size // POSTING.itemsize for term, size in sizes}
         return Legs(
             lexical=lexical,
             vector=dict(nearest),

@@ -225,8 +225,8 @@ class AsyncRetriever(Core):
                 if result is not None:
                     return result
             space = self.space or await self._read_space(connection)
-            space, release_read, answers = await self._enter(search, connection, space)
-            search.score(release_read, answers)
+            space, release_read, row = await self._enter(search, connection, space)
+            search.score(release_read, row)
             return search.result((await self._finish(search, connection, space, embedding))[0])
 
     async def _answer_cached(
@@ -237,7 +237,7 @@ class AsyncRetriever(Core):
         asked = cache.asked(search, await entry.fetchone(), await state.fetchone())
         if asked.kept is not None:
             async with connection.pipeline():
-                cursor = await connection.execute(*cache.again(search, asked))
+                cursor = await connection.execute(*cache.again(search, asked), binary=True)
                 await connection.commit()
             rows = await cursor.fetchall()
             if not rows:
@@ -246,9 +246,9 @@ class AsyncRetriever(Core):
             return search.result(rows)
         embedding()
         async with connection.pipeline():
-            reads = [await connection.execute(*statement) for statement in search.reads(asked.space.id)]
+            read = await connection.execute(*search.reads(asked.space.id), binary=True)
             until = await connection.execute(statements.until(asked.space.id, search.partition))
-        search.score(asked.release, [await read.fetchall() for read in reads])
+        search.score(asked.release, await read.fetchone() or ())
         soonest = await until.fetchall()
         found, sent = await self._finish(search, connection, asked.space, embedding)
         cache.keep(search, asked, found, sent, soonest)
@@ -262,7 +262,7 @@ class AsyncRetriever(Core):
         vector = self.merge(search, space, waiting.result() if done else None)
         final = await self._last_statement(search, connection, space, vector)
         async with connection.pipeline():
-            cursor = await connection.execute(*final)
+            cursor = await connection.execute(*final, binary=True)
             await connection.commit()
         return await cursor.fetchall(), final[1]
 
@@ -271,7 +271,8 @@ class AsyncRetriever(Core):
     ) -> Statement:
         if not staged.wanted(search):
             return search.fusion(space, vector)
-        rows = await (await connection.execute(*staged.shortlist(search, space, vector))).fetchall()
+        shortlist = await connection.execute(*staged.shortlist(search, space, vector), binary=True)
+        rows = await shortlist.fetchall()
         scores = None
         if search.reranks:
             scores = await asyncio.get_running_loop().run_in_executor(self._threads, self.rerank, search, rows)
@@ -279,17 +280,17 @@ class AsyncRetriever(Core):
 
     async def _enter(
         self, search: Search, connection: AsyncConnection, space: Space
-    ) -> tuple[Space, int, list[list[tuple[Any, ...]]]]:
+    ) -> tuple[Space, int, tuple[Any, ...]]:
         for _ in range(2):
             self.choose_partition(search, space)
             try:
                 async with connection.pipeline():
                     entry = await connection.execute(*search.entry())
-                    reads = [await connection.execute(*statement) for statement in search.reads(space.id)]
+                    read = await connection.execute(*search.reads(space.id), binary=True)
                 row = await entry.fetchone()
                 release, actual = entered(row, search.release)
                 if actual == space and self.in_place(search, space, row):
-                    return space, release, [await read.fetchall() for read in reads]
+                    return space, release, await read.fetchone() or ()
                 await connection.rollback()
             except psycopg.errors.UndefinedTable:
                 self._partitions.clear()

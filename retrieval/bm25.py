@@ -7,9 +7,11 @@ come from exactly the rows that the principal may see.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,9 @@ POSTING = np.dtype([("chunk", "<i4"), ("frequency", "<i2"), ("length", "<i2")])
 
 COUNT_MAX = 32_767
 """Largest frequency and length a record holds; larger ones are stored as this."""
+
+SCREENED_FROM = 1_000
+"""Postings from which the best chunks are looked for above what a rare word's reach (measured)."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,16 @@ def pack(passages: Iterable[tuple[int, Sequence[str]]]) -> tuple[dict[str, bytes
     return {term: np.array(row, POSTING).tobytes() for term, row in rows.items()}, lengths
 
 
+def apart(terms: Sequence[str], sizes: Sequence[int], posts: bytes) -> dict[str, memoryview]:
+    """Postings by term of a value that holds those of several, one after the other, with their sizes in bytes."""
+    ends = list(itertools.accumulate(sizes))
+    view = memoryview(posts)
+    return {term: view[end - size : end] for term, size, end in zip(terms, sizes, ends, strict=True)}
+
+
 def score(
     words: Sequence[tuple[str, ...]],
-    postings: Mapping[str, bytes],
+    postings: Mapping[str, bytes | memoryview],
     *,
     chunks: int,
     length: int,
@@ -93,42 +105,92 @@ def score(
         return Lexical.nothing()
     terms = list(dict.fromkeys(term for alternatives in words for term in alternatives))
     posts = [postings.get(term, b"") for term in terms]
+    sizes = [len(post) // POSTING.itemsize for post in posts]
+    ends = list(itertools.accumulate(sizes))
     records = np.frombuffer(b"".join(posts), POSTING)
-    df = np.array([len(post) for post in posts]) // POSTING.itemsize
-    first = int(records["chunk"].min()) if len(records) else 0
-    places = records["chunk"].astype(np.int64) - first
-    width = int(places.max()) + 1 if len(records) else 0
-    if masked is not None and len(masked) and width:
-        keep = ~_marked(masked, first, width)[places]
-        below = np.concatenate(([0], keep.cumsum()))
-        df = np.diff(below[np.concatenate(([0], df.cumsum()))])
-        records, places = records[keep], places[keep]
-    idf = np.log1p((chunks - df + 0.5) / (df + 0.5))
-    coverage, bound = mass(words, dict(zip(terms, zip(df.tolist(), idf.tolist(), strict=True), strict=True)))
     if not len(records):
-        return Lexical(np.zeros(0, np.int64), np.zeros(0, np.float64), coverage, bound)
-    frequency, own_length = records["frequency"].astype(np.float64), records["length"].astype(np.float64)
-    saturation = frequency + K1 * (1 - B + B * own_length * (chunks / max(length, 1)))
-    weight = np.repeat(idf, df) * frequency * (K1 + 1) / saturation
+        idf = _idf(np.zeros(len(terms)), chunks)
+        return Lexical(np.zeros(0, np.int64), np.zeros(0, np.float64), *_mass(words, terms, sizes, idf))
+    numbers = records["chunk"]
+    first = int(numbers.min())
+    places = np.subtract(numbers, first, dtype=np.intp)
+    width = int(places.max()) + 1
+    hidden = _between(masked, first, width)
+    df = np.array(sizes)
+    if len(hidden):
+        marks = np.zeros(width, bool)
+        marks[hidden] = True
+        # Few postings are of masked chunks: count them, and let their scores go at the end.
+        df -= np.bincount(np.searchsorted(ends, np.flatnonzero(marks[places]), "right"), minlength=len(terms))
+    idf = _idf(df, chunks)
+    weight = _saturation(records, chunks / max(length, 1))
+    for begin, end, value in zip([0, *ends], ends, idf.tolist(), strict=False):
+        weight[begin:end] *= value
     totals = np.bincount(places, weights=weight, minlength=width)
+    totals[hidden] = 0
     if eligible is not None:
-        totals[~_marked(eligible, first, width)] = 0
-    found = np.flatnonzero(totals)
-    scores: NDArray[np.float64] = totals[found].astype(np.float64, copy=False)
-    if len(found) > limit:
-        threshold = np.partition(scores, len(scores) - limit)[len(scores) - limit]
-        keep = scores >= threshold
-        found, scores = found[keep], scores[keep]
+        kept = _between(eligible, first, width)
+        only = np.zeros(width)
+        only[kept] = totals[kept]
+        totals = only
+    found = _highest(totals, places, ends, idf, limit)
+    scores = totals[found]
     order = np.lexsort((found, -scores))[:limit]
-    return Lexical(found[order] + first, scores[order], coverage, bound)
+    return Lexical(found[order] + first, scores[order], *_mass(words, terms, df.tolist(), idf))
 
 
-def _marked(numbers: NDArray[np.int32], first: int, width: int) -> NDArray[np.bool_]:
-    """Which of `width` chunks from `first` on are among some sorted numbers: looked up faster than searched for."""
+def _idf(df: NDArray[Any], chunks: int) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = np.log1p((chunks - df + 0.5) / (df + 0.5))
+    return result
+
+
+def _saturation(records: NDArray[Any], per_length: float) -> NDArray[np.float64]:
+    """What each posting is worth in units of its term's idf. Lengths are few: their part comes from a table."""
+    lengths = records["length"]
+    table = K1 * (1 - B + B * np.arange(int(lengths.max()) + 1) * per_length)
+    frequency = records["frequency"].astype(np.float64)
+    below = table[lengths]
+    below += frequency
+    frequency *= K1 + 1
+    frequency /= below
+    return frequency
+
+
+def _highest(
+    totals: NDArray[np.float64], places: NDArray[np.intp], ends: Sequence[int], idf: NDArray[np.float64], limit: int
+) -> NDArray[np.intp]:
+    """Places of the `limit` highest totals above 0, those as high as the last of them included, in no order.
+
+    What the chunks of one rare word reach, all must reach that are among the best: so few are looked at twice.
+    """
+    floor = 0.0
+    if len(places) > SCREENED_FROM:
+        for term in np.argsort(-idf, kind="stable").tolist():
+            own = places[ends[term - 1] if term else 0 : ends[term]]
+            if len(own) >= limit:
+                some = totals[own]
+                floor = float(np.partition(some, len(some) - limit)[len(some) - limit])
+                if floor > 0:
+                    break
+    found = np.flatnonzero(totals >= floor if floor > 0 else totals > 0)  # of truth values: far faster than of floats
+    if len(found) > limit:
+        scores = totals[found]
+        found = found[scores >= np.partition(scores, len(scores) - limit)[len(scores) - limit]]
+    return found
+
+
+def _between(numbers: NDArray[np.int32] | None, first: int, width: int) -> NDArray[np.intp]:
+    """Places of those of some sorted numbers that are among `width` chunks from `first` on."""
+    if numbers is None or not len(numbers):
+        return np.zeros(0, np.intp)
     begin, end = np.searchsorted(numbers, (first, first + width))
-    marks = np.zeros(width, bool)
-    marks[numbers[begin:end] - first] = True
-    return marks
+    return np.subtract(numbers[begin:end], first, dtype=np.intp)
+
+
+def _mass(
+    words: Sequence[tuple[str, ...]], terms: Sequence[str], df: Sequence[int], idf: NDArray[np.float64]
+) -> tuple[float, float]:
+    return mass(words, dict(zip(terms, zip(df, idf.tolist(), strict=True), strict=True)))
 
 
 def mass(words: Sequence[tuple[str, ...]], terms: Mapping[str, tuple[int, float]]) -> tuple[float, float]:

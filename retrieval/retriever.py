@@ -278,8 +278,8 @@ class Retriever(Core):
                 if result is not None:
                     return result
             space = self.space or self._read_space(connection)
-            space, release_read, answers = self._enter(search, connection, space)
-            search.score(release_read, answers)
+            space, release_read, row = self._enter(search, connection, space)
+            search.score(release_read, row)
             return search.result(self._finish(search, connection, space, embedding)[0])
 
     def _answer_cached(
@@ -291,7 +291,7 @@ class Retriever(Core):
         asked = cache.asked(search, entry.fetchone(), state.fetchone())
         if asked.kept is not None:
             with connection.pipeline():
-                cursor = connection.execute(*cache.again(search, asked))
+                cursor = connection.execute(*cache.again(search, asked), binary=True)
                 connection.commit()
             rows = cursor.fetchall()
             if not rows:
@@ -300,9 +300,9 @@ class Retriever(Core):
             return search.result(rows)
         embedding()
         with connection.pipeline():
-            reads = [connection.execute(*statement) for statement in search.reads(asked.space.id)]
+            read = connection.execute(*search.reads(asked.space.id), binary=True)
             until = connection.execute(statements.until(asked.space.id, search.partition))
-        search.score(asked.release, [read.fetchall() for read in reads])
+        search.score(asked.release, read.fetchone() or ())
         soonest = until.fetchall()
         found, sent = self._finish(search, connection, asked.space, embedding)
         cache.keep(search, asked, found, sent, soonest)
@@ -319,7 +319,7 @@ class Retriever(Core):
         vector = self.merge(search, space, embedded)
         final = self._last_statement(search, connection, space, vector)
         with connection.pipeline():
-            cursor = connection.execute(*final)
+            cursor = connection.execute(*final, binary=True)
             connection.commit()
         return cursor.fetchall(), final[1]
 
@@ -327,23 +327,21 @@ class Retriever(Core):
         """The one that returns the hits; where they are chosen from a short list, that is read first."""
         if not staged.wanted(search):
             return search.fusion(space, vector)
-        rows = connection.execute(*staged.shortlist(search, space, vector)).fetchall()
+        rows = connection.execute(*staged.shortlist(search, space, vector), binary=True).fetchall()
         return staged.selection(search, space, rows, self.rerank(search, rows))
 
-    def _enter(
-        self, search: Search, connection: Connection, space: Space
-    ) -> tuple[Space, int, list[list[tuple[Any, ...]]]]:
+    def _enter(self, search: Search, connection: Connection, space: Space) -> tuple[Space, int, tuple[Any, ...]]:
         """First round trip; a second one only where the release has moved to another space."""
         for _ in range(2):
             self.choose_partition(search, space)
             try:
                 with connection.pipeline():
                     entry = connection.execute(*search.entry())
-                    reads = [connection.execute(*statement) for statement in search.reads(space.id)]
+                    read = connection.execute(*search.reads(space.id), binary=True)
                 row = entry.fetchone()
                 release, actual = entered(row, search.release)
                 if actual == space and self.in_place(search, space, row):
-                    return space, release, [read.fetchall() for read in reads]
+                    return space, release, read.fetchone() or ()
                 connection.rollback()
             except psycopg.errors.UndefinedTable:
                 self._partitions.clear()

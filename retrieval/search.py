@@ -117,28 +117,25 @@ class Search:
         """Enter the transaction as the principal."""
         return statements.enter(self.principal, self.release)
 
-    def reads(self, space: int) -> list[Statement]:
-        """What the lexical leg needs, to be sent right behind `entry`."""
+    def reads(self, space: int) -> Statement:
+        """What the lexical leg needs, to be sent right behind `entry`; one row."""
         terms = sorted({term for alternatives in self.words for term in alternatives})
-        parameters = {"terms": terms} | self.filters.parameters()
-        return [
-            (statement, parameters)
-            for statement in statements.first_trip(space, self.partition, filtered=bool(self.filters))
-        ]
+        statement = statements.first_trip(space, self.partition, filtered=bool(self.filters))
+        return statement, {"terms": terms} | self.filters.parameters()
 
-    def score(self, release: int, answers: Sequence[Sequence[Sequence[Any]]]) -> None:
-        """Run the lexical leg over the answers to `reads`."""
+    def score(self, release: int, row: Sequence[Any]) -> None:
+        """Run the lexical leg over the answer to `reads`."""
         self.lap("lexical")
         self._release_read = release
-        postings, statistics, masked, *eligible = answers
-        masked_chunks = _numbers(masked[0][0])
-        self.visible = int(statistics[0][0]) - len(masked_chunks)
-        self._eligible = _numbers(eligible[0][0][0]) if eligible else None
+        terms, sizes, posts, chunks, length, masked, masked_length, *eligible = row
+        masked_chunks = _numbers(masked or b"")
+        self.visible = chunks - len(masked_chunks)
+        self._eligible = _numbers(eligible[0]) if eligible else None
         self.lexical = bm25.score(
             self.words,
-            {row[0]: row[1] for row in postings},
+            bm25.apart(terms or (), sizes or (), posts or b""),
             chunks=self.visible,
-            length=int(statistics[0][1]) - int(masked[0][1]),
+            length=length - masked_length,
             masked=masked_chunks,
             eligible=self._eligible,
             limit=self.candidates,
@@ -266,7 +263,7 @@ def _whole(value: object) -> TypeGuard[int]:
 
 
 def _numbers(packed: bytes) -> NDArray[np.int32]:
-    return np.frombuffer(packed, ">i4").astype(np.int32)
+    return np.sort(np.frombuffer(packed, ">i4").astype(np.int32))
 
 
 def _hit(row: Sequence[Any]) -> Hit:

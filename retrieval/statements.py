@@ -35,28 +35,41 @@ CANDIDATES = 50
 EXACT_UP_TO = 5_000
 """Visible rows up to which an exact scan beats the HNSW index in time and recall (measured, see docs)."""
 
-_POSTINGS = """
-select term, string_agg(post, ''::bytea) from {s}.posting{p} where term = any (%(terms)s) group by term
+# What the lexical leg reads, as one row: each statement more costs both sides its handling. Postings come as one value,
+# term after term. Masked chunks are few of those that may expire or were removed, so each kind is found by its index.
+_READS = """
+select t.terms, t.sizes, t.posts, s.chunks, s.length, m.masked, m.length{eligible}
+from (
+    select array_agg(term) as terms, array_agg(octet_length(post)) as sizes, string_agg(post, ''::bytea) as posts
+    from (
+        select term, string_agg(post, ''::bytea) as post
+        from {s}.posting{p} where term = any (%(terms)s::text[]) group by term offset 0) p
+) t, (
+    select coalesce(sum(chunks), 0)::bigint as chunks, coalesce(sum(length), 0)::bigint as length from {s}.stat{p}
+) s, (
+    select string_agg(int4send(chunk), ''::bytea) as masked, coalesce(sum(length), 0)::bigint as length
+    from (
+        select chunk, length from {s}.mask{p}
+        where removed_in < 2147483647 and removed_in <= (select current_setting('knowledge.release')::int)
+        union all
+        select chunk, length from {s}.mask{p}
+        where expires_at < 'infinity' and expires_at <= now()
+          and removed_in > (select current_setting('knowledge.release')::int)) k
+) m
 """
 
-_STATISTICS = "select coalesce(sum(chunks), 0)::bigint, coalesce(sum(length), 0)::bigint from {s}.stat{p}"
-
-_MASKED = """
-select coalesce(string_agg(int4send(chunk), ''::bytea order by chunk), ''::bytea), coalesce(sum(length), 0)::bigint
-from {s}.mask{p}
-where (removed_in < 2147483647 and removed_in <= (select current_setting('knowledge.release')::int))
-   or (expires_at < 'infinity' and expires_at <= now())
-"""
-
-_ELIGIBLE = """
-select coalesce(string_agg(int4send(c.chunk), ''::bytea order by c.chunk), ''::bytea)
+_ELIGIBLE = """, (
+select coalesce(string_agg(int4send(c.chunk), ''::bytea), ''::bytea)
 from {s}.document{p} d join {s}.chunk{p} c on c.tenant = d.tenant and c.document = d.document
 where (%(source)s::text[] is null or d.source = any (%(source)s))
   and (%(language)s::text[] is null or d.language = any (%(language)s))
   and (%(tags)s::text[] is null or d.tags @> %(tags)s)
   and (%(since)s::date is null or coalesce(d.published, (d.valid_from at time zone 'UTC')::date) >= %(since)s)
-  and (%(flagged)s::bool is null or (cardinality(c.flags) > 0) = %(flagged)s)
+  and (%(flagged)s::bool is null or (cardinality(c.flags) > 0) = %(flagged)s))
 """
+
+_READS_ALL = _READS.replace("{eligible}", "")
+_READS_FILTERED = _READS.replace("{eligible}", _ELIGIBLE)
 
 # The vector leg in its variants. `+ 0` keeps the exact ones off the HNSW index.
 _VECTOR = {
@@ -222,15 +235,14 @@ def _compose(template: str, space: int, partition: int | None, variant: str = "n
     return sql.SQL(template.format(**parts, **_LOGGED, **tables))
 
 
-def first_trip(space: int, partition: int | None, *, filtered: bool) -> list[sql.SQL]:
-    """Postings, statistics, masked chunks and, when filters are given, the chunks that pass them.
+def first_trip(space: int, partition: int | None, *, filtered: bool) -> sql.SQL:
+    """Postings, statistics, masked chunks and, when filters are given, the chunks that pass them, in one row.
 
     Args:
         space: where the release lies.
         partition: the tenant's tables there; None: the parents, which hold the same for whoever has entered.
     """
-    templates = [_POSTINGS, _STATISTICS, _MASKED] + ([_ELIGIBLE] if filtered else [])
-    return [_compose(template, space, partition) for template in templates]
+    return _compose(_READS_FILTERED if filtered else _READS_ALL, space, partition)
 
 
 def second_trip(space: int, partition: int | None, variant: str, candidates: int) -> sql.SQL:

@@ -358,13 +358,14 @@ def see(connection: Connection, principal: Principal, query: str, release: int |
     with connection.transaction():
         problem, read, space, *_ = connection.execute(*search.entry()).fetchone() or ("nothing",)
         assert problem is None
-        answers = [connection.execute(*statement).fetchall() for statement in search.reads(space)]
+        answer = connection.execute(*search.reads(space)).fetchone()
+        assert answer is not None
         schema = space_schema(space)
         chunks: dict[int, str] = dict(
             connection.execute(f"select chunk, chunk_id from {schema}.chunk".encode()).fetchall()
         )
         titles = connection.execute(f"select title from {schema}.document".encode()).fetchall()
-    search.score(read, answers)
+    search.score(read, answer)
     found: dict[str, Any] = search.fusion(Space(space, "", 0, ""), None)[1]
     names = [chunks[number] for number in found["chunks"]]
     scores = dict(zip(names, found["scores"], strict=True))

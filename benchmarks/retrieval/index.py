@@ -21,7 +21,7 @@ from assets.index.releases import promote
 from benchmarks.retrieval.world import DIMENSION, Gold, World, changed
 from retrieval import Retriever, Settings
 from retrieval.analysis import ANALYZER
-from retrieval.schema.migrate import MIGRATIONS, OWNER, READER, bootstrap, migrate
+from retrieval.schema.migrate import OWNER, READER, bootstrap, migrate
 from retrieval.server import SUPERUSER, EmbeddedServer
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -54,7 +54,7 @@ class Index:
         self.world = world
         self.fingerprint = fingerprint
         key = hashlib.sha256(
-            json.dumps([asdict(world.plan), fingerprint, ANALYZER, MIGRATIONS, world.texts[::997]]).encode()
+            json.dumps([asdict(world.plan), fingerprint, ANALYZER, world.texts[::997]]).encode()
         ).hexdigest()
         self.name = name or f"{world.plan.name}_{key[:8]}"
         self.settings = Settings.load(
@@ -69,6 +69,7 @@ class Index:
                 with self.owner() as owner:
                     done = owner.execute("select to_regclass('knowledge.bench_done')").fetchone()
                     if done != (None,):
+                        migrate(self.owner_dsn)
                         self.world = self._second()
                         return False
                 admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(self.name)))

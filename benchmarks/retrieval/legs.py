@@ -46,8 +46,8 @@ class LexicalLeg:
         """Chunk numbers and scores."""
         space = self._retriever.space
         assert isinstance(space, Space)
-        _, release, answers = self._retriever._enter(search, self.connection, space)
-        search.score(release, answers)
+        _, release, row = self._retriever._enter(search, self.connection, space)
+        search.score(release, row)
         return search.lexical.chunks[:LIMIT], search.lexical.scores[:LIMIT]
 
     def measure(self, principal: Principal, questions: Sequence[Question]) -> Figures:

@@ -82,6 +82,10 @@ def words(text: str) -> Iterator[str]:
     folded = _POSSESSIVE.sub("", unicodedata.normalize("NFKC", text).casefold())
     for match in _WORD.finditer(folded):
         word = match.group()
+        if word.isalpha():  # most words: one part, letters alone
+            if word not in STOP_WORDS and len(word) <= TERM_MAX:
+                yield word
+            continue
         if word.startswith("<"):
             yield word
             continue

@@ -61,13 +61,27 @@ def pack(passages: Iterable[tuple[int, Sequence[str]]]) -> tuple[dict[str, bytes
     Returns:
         Packed postings by term, in order of chunk number, and the length of each chunk.
     """
-    rows: dict[str, list[tuple[int, int, int]]] = {}
+    numbers: dict[str, int] = {}
+    terms: list[int] = []
+    frequencies: list[int] = []
+    chunks: list[int] = []
+    distinct: list[int] = []
     lengths: dict[int, int] = {}
-    for chunk, terms in passages:
-        length = lengths[chunk] = min(len(terms), COUNT_MAX)
-        for term, frequency in Counter(terms).items():
-            rows.setdefault(term, []).append((chunk, min(frequency, COUNT_MAX), length))
-    return {term: np.array(row, POSTING).tobytes() for term, row in rows.items()}, lengths
+    for chunk, words in passages:
+        lengths[chunk] = min(len(words), COUNT_MAX)
+        counted = Counter(words)
+        terms += [numbers.setdefault(term, len(numbers)) for term in counted]
+        frequencies += counted.values()
+        chunks.append(chunk)
+        distinct.append(len(counted))
+    records = np.empty(len(terms), POSTING)
+    records["chunk"] = np.repeat(np.array(chunks, np.int32), distinct)
+    records["frequency"] = np.minimum(frequencies, COUNT_MAX)
+    records["length"] = np.repeat(np.array(list(lengths.values()), np.int16), distinct)
+    order = np.argsort(terms, kind="stable")
+    packed = records[order].tobytes()
+    ends = (np.bincount(terms, minlength=len(numbers)).cumsum() * POSTING.itemsize).tolist()
+    return {term: packed[begin:end] for term, begin, end in zip(numbers, [0, *ends], ends, strict=False)}, lengths
 
 
 def apart(terms: Sequence[str], sizes: Sequence[int], posts: bytes) -> dict[str, memoryview]:

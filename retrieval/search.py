@@ -155,17 +155,21 @@ class Search:
         if vector is not None:
             eligible = None if self._eligible is None else len(self._eligible)
             variant = statements.vector_variant(self.visible, eligible)
-        return variant, {
-            "chunks": self.lexical.chunks.tolist(),
-            "scores": self.lexical.scores.tolist(),
+        parameters: dict[str, object] = {
+            "chunks": _array(self.lexical.chunks),
+            "scores": _array(self.lexical.scores),
             "vector": vector,
-            "eligible": None if self._eligible is None else self._eligible.tolist(),
             "weight": 1.0 if vector is None else fusion.LEXICAL_WEIGHT,
             "bound": self.lexical.bound or 1.0,
             "span": fusion.UNITS * self.scale.gap,
-            "language": self.language,
+            "asked_in": self.language,
             "bias": self.scale.bias,
         }
+        if variant == "exact_eligible":
+            parameters["eligible"] = _array(self._eligible)
+        elif variant == "hnsw_eligible":
+            parameters |= self.filters.parameters()
+        return variant, parameters
 
     def fusion(self, space: Space, vector: object | None) -> Statement:
         """The second round trip; without a vector the lexical leg stands alone."""
@@ -264,6 +268,11 @@ def _whole(value: object) -> TypeGuard[int]:
 
 def _numbers(packed: bytes) -> NDArray[np.int32]:
     return np.sort(np.frombuffer(packed, ">i4").astype(np.int32))
+
+
+def _array(values: NDArray[Any] | None) -> str:
+    """An array as Postgres writes it: the driver would look at each value to find its type."""
+    return "{" + ",".join(map(repr, () if values is None else values.tolist())) + "}"
 
 
 def _hit(row: Sequence[Any]) -> Hit:

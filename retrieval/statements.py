@@ -58,34 +58,50 @@ from (
 ) m
 """
 
-_ELIGIBLE = """, (
-select coalesce(string_agg(int4send(c.chunk), ''::bytea), ''::bytea)
-from {s}.document{p} d join {s}.chunk{p} c on c.tenant = d.tenant and c.document = d.document
-where (%(source)s::text[] is null or d.source = any (%(source)s))
+_PASSES = """(%(source)s::text[] is null or d.source = any (%(source)s))
   and (%(language)s::text[] is null or d.language = any (%(language)s))
   and (%(tags)s::text[] is null or d.tags @> %(tags)s)
   and (%(since)s::date is null or coalesce(d.published, (d.valid_from at time zone 'UTC')::date) >= %(since)s)
-  and (%(flagged)s::bool is null or (cardinality(c.flags) > 0) = %(flagged)s))
-"""
+  and (%(flagged)s::bool is null or (cardinality(c.flags) > 0) = %(flagged)s)"""
+"""Whether a passage `c` of a document `d` passes the filters."""
+
+_ELIGIBLE = """, (
+    select coalesce(string_agg(int4send(c.chunk), ''::bytea), ''::bytea)
+    from {s}.document{p} d join {s}.chunk{p} c on c.tenant = d.tenant and c.document = d.document
+    where {passes})
+""".replace("{passes}", _PASSES)
 
 _READS_ALL = _READS.replace("{eligible}", "")
 _READS_FILTERED = _READS.replace("{eligible}", _ELIGIBLE)
 
 # The vector leg in its variants. `+ 0` keeps the exact ones off the HNSW index.
+_EXACT = """
+    select c.chunk, c.document, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
+    order by (c.embedding <=> %(vector)s) + 0, c.chunk limit {n}"""
+
+# The walk over the HNSW index ends after `hnsw.max_scan_tuples` passages. Where access or filters follow the topics,
+# all of these may be about something that the reader may not see: if too few came, everything visible is compared.
+_HNSW = """
+    with met as materialized (
+        select c.chunk, c.document, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
+        order by c.embedding <=> %(vector)s limit {n})
+    select * from met where (select count(*) from met) >= {n}
+    union all
+    (select * from ({exact} offset 0) e where (select count(*) from met) < {n})""".replace("{exact}", _EXACT)
+
+_NAMED = """
+    where c.chunk = any (%(eligible)s::int[])"""
+_FILTERED = """
+    cross join lateral (
+        select 1 from {s}.document{p} d where d.tenant = c.tenant and d.document = c.document
+        and {passes} offset 0) f""".replace("{passes}", _PASSES)
+
 _VECTOR = {
     "none": "select null::int as chunk, null::int as document, null::float8 as distance where false",
-    "exact": """
-        select chunk, document, embedding <=> %(vector)s as distance from {s}.chunk{p}
-        order by (embedding <=> %(vector)s) + 0, chunk limit {n}""",
-    "hnsw": """
-        select chunk, document, embedding <=> %(vector)s as distance from {s}.chunk{p}
-        order by embedding <=> %(vector)s limit {n}""",
-    "exact_eligible": """
-        select chunk, document, embedding <=> %(vector)s as distance from {s}.chunk{p} where chunk = any (%(eligible)s)
-        order by (embedding <=> %(vector)s) + 0, chunk limit {n}""",
-    "hnsw_eligible": """
-        select chunk, document, embedding <=> %(vector)s as distance from {s}.chunk{p} where chunk = any (%(eligible)s)
-        order by embedding <=> %(vector)s limit {n}""",
+    "exact": _EXACT.replace("{only}", ""),
+    "hnsw": _HNSW.replace("{only}", ""),
+    "exact_eligible": _EXACT.replace("{only}", _NAMED),
+    "hnsw_eligible": _HNSW.replace("{only}", _FILTERED),
 }
 
 # A passage of the lexical leg gets its true similarity too, so that the legs are weighed on what both know of it.
@@ -108,7 +124,7 @@ candidate as (
 ),
 foreigners as materialized (
     select document from {s}.document{p}
-    where %(language)s::text is not null and language <> %(language)s
+    where %(asked_in)s::text is not null and language <> %(asked_in)s
       and document = any (array(select distinct document from candidate))
 ),
 weighed as materialized (

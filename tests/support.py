@@ -23,7 +23,7 @@ from assets.index.releases import promote
 from retrieval import Filters, Principal, Retriever, Settings
 from retrieval.bm25 import POSTING
 from retrieval.schema.migrate import OWNER, READER, bootstrap, migrate, space_schema
-from retrieval.search import Search, Space
+from retrieval.search import Search
 from retrieval.server import SUPERUSER, EmbeddedServer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -366,8 +366,7 @@ def see(connection: Connection, principal: Principal, query: str, release: int |
         )
         titles = connection.execute(f"select title from {schema}.document".encode()).fetchall()
     search.score(read, answer)
-    found: dict[str, Any] = search.fusion(Space(space, "", 0, ""), None)[1]
-    names = [chunks[number] for number in found["chunks"]]
-    scores = dict(zip(names, found["scores"], strict=True))
+    names = [chunks[number] for number in search.lexical.chunks.tolist()]
+    scores = dict(zip(names, search.lexical.scores.tolist(), strict=True))
     assert len(scores) == len(names), "a passage is found once"
     return Seen(read, sorted(chunks.values()), sorted(row[0] for row in titles), scores)

@@ -26,6 +26,9 @@ from retrieval.schema.migrate import LOCK, create_space, create_tenant, space_sc
 HNSW_FROM = 2_000
 """Rows of a tenant from which its vectors get an HNSW index; below, and up to statements.EXACT_UP_TO visible rows,
 every search scans exactly. A first load is far cheaper as COPY and CREATE INDEX than row by row."""
+HNSW_OPTIONS = {"m": 16, "ef_construction": 128}
+"""Neighbours of a passage in the index, and candidates they are chosen from (recall and cost: docs/benchmarks.md). An
+index that was made with others is made anew by the next release that changes its tenant."""
 
 CHUNK_COLUMNS = {
     "tenant": "int4", "chunk": "int4", "document": "int4", "chunk_id": "text", "digest": "text", "version": "int4",
@@ -458,7 +461,7 @@ class _Publisher:
         memory they need, by this one alone.
         """
         number = self._tenants[tenant]
-        name = f"chunk_{number}_hnsw"
+        name = self._vector_index(tenant)
         found = self._execute(
             "select to_regclass(%s), (select count(*) from {s}.chunk where tenant = %s),"
             " (select dimension from knowledge.space where id = %s)",
@@ -470,7 +473,10 @@ class _Publisher:
             return
         mib = found[1] * (2 * found[2] + INDEX_BYTES_A_ROW) // 2**20 + 64
         memory = f"set local maintenance_work_mem = '{min(mib, INDEX_MEMORY_MAX_MIB)}MB'"
-        statement = f"create index {name} on {{s}}.chunk_{number} using hnsw (embedding halfvec_cosine_ops)"
+        options = ", ".join(f"{option} = {value}" for option, value in HNSW_OPTIONS.items())
+        statement = (
+            f"create index {name} on {{s}}.chunk_{number} using hnsw (embedding halfvec_cosine_ops) with ({options})"
+        )
         try:
             with self._connection.transaction():
                 self._execute(memory)
@@ -480,8 +486,26 @@ class _Publisher:
             self._execute(memory)
             self._execute(statement)
 
+    def _vector_index(self, tenant: str) -> str:
+        """Name of a tenant's HNSW index; it tells the options, so that one made with others can be told from it."""
+        return f"chunk_{self._tenants[tenant]}_hnsw_" + "_".join(map(str, HNSW_OPTIONS.values()))
+
+    def _drop_old_indexes(self, tenant: str) -> None:
+        """Drop HNSW indexes that were made with other options, after the release with the new one is written."""
+        rows = self._execute(
+            "select indexname, indexname = %s from pg_indexes where schemaname = %s and tablename = %s"
+            " and indexname ~ '_hnsw'",
+            self._vector_index(tenant),
+            self._schema,
+            f"chunk_{self._tenants[tenant]}",
+        ).fetchall()
+        if any(current for _, current in rows):
+            for name in sorted(name for name, current in rows if not current):
+                self._execute(f"drop index {{s}}.{name}")
+
     def analyse(self) -> None:
-        """Fresh statistics for the planner, after the transaction."""
+        """Fresh statistics for the planner, after the transaction, and no index that is not in use any more."""
         for tenant in sorted(self._touched):
+            self._drop_old_indexes(tenant)
             for table in ("chunk", "document", "posting", "mask", "stat"):
                 self._execute(f"analyze {{s}}.{table}_{self._tenants[tenant]}")

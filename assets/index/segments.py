@@ -154,9 +154,13 @@ class SegmentWriter:
             release=release,
             added_from=added_from,
         )
-        self._append_postings(
+        self._stage(
             (term, acl, release, b"".join(parts))
             for (acl, term), parts in sorted(postings.items(), key=lambda item: (item[0][1], item[0][0]))
+        )
+        self._execute(
+            "insert into {s}.posting (tenant, term, acl_id, segment, post)"
+            " select %(tenant)s, term, acl_id, segment, post from staged_posting"
         )
         for acl in sorted(old_stat.keys() | fresh_stat.keys()):
             chunks, length = np.add(old_stat.get(acl, (0, 0)), fresh_stat.get(acl, (0, 0))).tolist()

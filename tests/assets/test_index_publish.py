@@ -14,7 +14,7 @@ import pytest
 import assets.index.publish as publishing
 from assets.index.desired import Passages
 from assets.index.publish import NotReadyError, differences, publish
-from retrieval import Filters, Hit, ModelMismatchError, Principal, Retriever, statements
+from retrieval import Filters, Hit, ModelMismatchError, Principal, Retriever, connections, statements
 from retrieval.schema.migrate import READER
 from tests.support import (
     NOW,
@@ -327,7 +327,7 @@ def test_above_the_threshold_the_vector_index_finds_the_same(
     index.serve(documents[:4])
     assert not vector_indexes(index)
     index.serve(documents)
-    assert vector_indexes(index) == ["chunk_1_hnsw"]
+    assert vector_indexes(index) == ["chunk_1_hnsw_16_128"]
     # In a table this small sorting everything is cheaper; a large one is what the index is for.
     dsn = index.server.dsn(READER, index.name) + " options='-c enable_seqscan=off -c enable_sort=off'"
     retriever = Retriever.connect(dsn, settings=index.settings, encoder=WordsEncoder())
@@ -347,7 +347,47 @@ def test_above_the_threshold_the_vector_index_finds_the_same(
     with retriever._pool.connection() as session:
         session.execute("select pg_stat_force_next_flush()")  # else counted only some time later
     retriever.close()
-    assert used(index) or filters
+    assert used(index)
+
+
+@pytest.mark.parametrize("filters", [None, Filters(source="blog")])
+def test_passages_behind_many_that_may_not_be_seen_are_found(
+    index: Index, monkeypatch: pytest.MonkeyPatch, filters: Filters | None
+) -> None:
+    """Access follows the topic, and the walk over the vector index ends before it has left what was asked about."""
+    monkeypatch.setattr(publishing, "HNSW_FROM", 100)
+    monkeypatch.setattr(connections, "_SESSION", (*connections._SESSION, "set hnsw.max_scan_tuples = 1"))
+    board = [
+        GoldDocument(f"b{i}", everyone("acme", "board"), [f"the salary fox {i} {j}" for j in range(10)])
+        for i in range(30)
+    ]
+    others = [
+        GoldDocument(f"e{i}", everyone("acme"), [f"house by a river {i} {j}" for j in range(5)], source=source)
+        for i, source in enumerate(["blog", "podcast"] * 4)
+    ]
+    index.serve(board + others)
+    retriever = index.retriever(WordsEncoder())
+
+    def near() -> set[str]:
+        return {hit.chunk_id for hit in retriever.search("the salary fox", principal=EVERYONE, k=20, filters=filters)}
+
+    exact = near()
+    monkeypatch.setattr(statements, "EXACT_UP_TO", 5)
+    assert near() == exact
+    assert len(exact) == 20
+
+
+def test_a_vector_index_with_other_options_is_made_anew(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "HNSW_FROM", 20)
+    documents = [article(f"d{i}", passages=10) for i in range(3)]
+    monkeypatch.setattr(publishing, "HNSW_OPTIONS", {"m": 8, "ef_construction": 32})
+    index.serve(documents)
+    assert vector_indexes(index) == ["chunk_1_hnsw_8_32"]
+    index.owner.execute("alter index space_1.chunk_1_hnsw_8_32 rename to chunk_1_hnsw")  # as earlier versions named it
+    monkeypatch.undo()
+    monkeypatch.setattr(publishing, "HNSW_FROM", 20)
+    index.serve([*documents, article("new", passages=1)])
+    assert vector_indexes(index) == ["chunk_1_hnsw_16_128"]
 
 
 def vector_indexes(index: Index) -> list[str]:
@@ -358,6 +398,6 @@ def vector_indexes(index: Index) -> list[str]:
 def used(index: Index) -> bool:
     """Whether a search has read the vector index."""
     row = index.owner.execute(
-        "select coalesce(sum(idx_scan), 0) > 0 from pg_stat_user_indexes where indexrelname = 'chunk_1_hnsw'"
+        "select coalesce(sum(idx_scan), 0) > 0 from pg_stat_user_indexes where indexrelname like 'chunk_1_hnsw%'"
     ).fetchone()
     return row == (True,)

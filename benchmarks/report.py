@@ -68,7 +68,7 @@ class Measures:
         """Machine, commit, measures."""
         return {
             "machine": machine(),
-            "commit": _commit(),
+            "commit": commit(),
             "notes": self.notes,
             "measures": {
                 name: {"value": m.value, "unit": m.unit, "goal": m.goal, "holds": m.holds}
@@ -108,7 +108,8 @@ def machine() -> Mapping[str, Any]:
     }
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit that runs, shortened."""
     result = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )

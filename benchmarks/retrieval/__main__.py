@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pickle
 import random
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.report import CORPUS, Measures, parse
+from benchmarks.report import CORPUS, Measures, commit, parse
 from benchmarks.retrieval import access, legs, load, peers
 from benchmarks.retrieval.index import Index, Server, cached
 from benchmarks.retrieval.meter import Figures, Meter, p
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 CLUSTERED = "clustered-384"
 REAL_WORDS = 60
 """Words of a passage whose vector the model makes: enough to be about something."""
+REAL_WORDS_QUICK = 24
+SEEN_OF_TOPICS = 6_000
+"""Passages that somebody sees of the quick index in which access follows topics: more than are scanned exactly."""
 
 
 @dataclass
@@ -99,9 +103,9 @@ class Bench:
 
     @property
     def single(self) -> Index:
-        """One tenant, of which one principal sees all."""
+        """One tenant, of which one principal sees all, and others see the topics that are theirs."""
         chunks = self.size if self.quick else 384_000
-        return self.index(Plan(f"single{chunks}", chunks, tenants=1))
+        return self.index(Plan(f"single{chunks}", chunks, tenants=1, topical=True))
 
     def encoder(self, index: Index) -> tuple[Vectors, Floats]:
         """A vector for each question."""
@@ -135,14 +139,33 @@ def lexical(bench: Bench) -> None:
 
 
 def single(bench: Bench) -> None:
-    """The lexical leg of one principal who sees very much."""
-    world = bench.single.world
-    with bench.single.retriever(legs.nobody(bench.single)) as retriever, legs.LexicalLeg(retriever).session() as leg:
-        if bench.quick:
-            bench.cpu("lexical_cpu_ms_all", leg.measure(world.everything(), bench.questions), 6)
-            return
-        bench.cpu("lexical_cpu_ms_100000", leg.measure(world.of_size(100_000), bench.questions), 6)
-        bench.cpu("lexical_cpu_ms_384000", leg.measure(world.everything(), bench.questions), 11)
+    """One principal who sees very much: the lexical leg, and whole searches."""
+    index, world = bench.single, bench.single.world
+    seen = {"all": (world.everything(), 6)}
+    if not bench.quick:
+        seen = {"100000": (world.of_size(100_000), 6), "384000": (world.everything(), 11)}
+    with index.retriever(legs.nobody(index)) as retriever, legs.LexicalLeg(retriever).session() as leg:
+        for name, (who, goal) in seen.items():
+            bench.cpu(f"lexical_cpu_ms_{name}", leg.measure(who, bench.questions), goal)
+    encoder, _ = bench.encoder(index)
+    with index.retriever(encoder) as retriever:
+        for name, (who, _) in seen.items():
+            bench.cpu(f"search_cpu_ms_seeing_{name}", load.whole(index, retriever, [who], bench.questions))
+
+
+def topical(bench: Bench) -> None:
+    """The vector leg where access follows topics, and most questions are about what the asker may not see."""
+    index, world = bench.single, bench.single.world
+    vectors = near_vectors(world, 200)
+    seen = {"10": world.share("tenth"), "1": world.share("hundredth")}
+    if bench.quick:
+        seen = {"30": world.of_size(SEEN_OF_TOPICS)}
+    encoder, _ = bench.encoder(index)
+    for percent, who in seen.items():
+        value = legs.recall(index, 0, who, vectors)
+        bench.measures.add(f"recall_at_10_topical_{percent}", value, "share", 0.99, "high")
+        with index.retriever(encoder) as retriever:
+            bench.cpu(f"search_cpu_ms_topical_{percent}", load.whole(index, retriever, [who], bench.questions))
 
 
 def recall(bench: Bench) -> None:
@@ -161,7 +184,7 @@ def recall(bench: Bench) -> None:
 
 def real(bench: Bench) -> None:
     """The same on vectors of the packaged model, of passages and questions of the corpus."""
-    plan = Plan("real", 7_000 if bench.quick else 20_000, tenants=1)
+    plan = Plan("real", 5_500 if bench.quick else 20_000, tenants=1)
     world: World = cached(bench.folder, f"real{plan.chunks}", lambda: embedded(bench, plan))
     # cut short, two passages of a document may be the same: number them, which their vectors need not know
     world.texts = [f"{text} {row}" for row, text in enumerate(world.texts)]
@@ -177,7 +200,8 @@ def real(bench: Bench) -> None:
 def embedded(bench: Bench, plan: Plan) -> World:
     """A world of shorter passages with the model's vectors."""
     world = build(plan, bench.sources, embeddings=False)
-    short = [" ".join(text.split()[:REAL_WORDS]) for text in world.texts]
+    words = REAL_WORDS_QUICK if bench.quick else REAL_WORDS
+    short = [" ".join(text.split()[:words]) for text in world.texts]
     counts = bench.model.count_tokens(short)
     # what is no prose has as many tokens as characters
     world.texts = [
@@ -275,7 +299,8 @@ def runtime(bench: Bench) -> None:
 
 def beside_peers(bench: Bench) -> None:
     """The same passages and questions, of one principal, asked of other libraries."""
-    index, world = bench.main, bench.main.world
+    index = bench.pair[0] if bench.quick else bench.main
+    world = index.world
     encoder, vectors = bench.encoder(index)
     who = world.everything()
     folder = peers.folder_of(index)
@@ -296,17 +321,19 @@ def beside_peers(bench: Bench) -> None:
 
 PARTS: dict[str, Callable[[Bench], None]] = {
     "lexical": lexical,
-    "single": single,
     "recall": recall,
     "real": real,
     "search": search,
-    "growth": growth,
     "throughput": throughput,
     "leaks": leaks,
     "runtime": runtime,
-    "peers": beside_peers,
     "publishing": publishing,
+    "peers": beside_peers,
+    "single": single,
+    "topical": topical,
+    "growth": growth,
 }
+"""In the order of what they need: the smaller index first, the largest ones last."""
 
 
 def cores() -> int:
@@ -322,14 +349,23 @@ def main() -> int:
     with _folder(arguments.keep) as folder:
         bench = Bench(arguments.data, folder, arguments.quick)
         for name in arguments.parts:
-            began = time.perf_counter()
+            kept = folder / f"figures-{name}{'-quick' if arguments.quick else ''}.pickle"
+            if arguments.resume and kept.exists():
+                made_by, figures = pickle.loads(kept.read_bytes())
+                if made_by == commit():
+                    bench.measures.values |= figures
+                    continue
+            began, before = time.perf_counter(), set(bench.measures.values)
             PARTS[name](bench)
+            figures = {key: value for key, value in bench.measures.values.items() if key not in before}
+            kept.write_bytes(pickle.dumps((commit(), figures)))
             note(f"{name} took {time.perf_counter() - began:.0f} s")
         return bench.measures.finish(arguments)
 
 
 def _extend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=Path, help="folder for indexes, which later runs use again")
+    parser.add_argument("--resume", action="store_true", help="take over the parts that are finished there")
     parser.add_argument(
         "--parts",
         type=lambda text: text.split(","),

@@ -140,7 +140,7 @@ def publishing(
         seconds = time.perf_counter() - began
     if child.returncode:
         raise SystemExit("the publication beside the searches failed")
-    index.world = world
+    index.publish(index.world)  # back to what it was, for the parts and runs to come
     return Beside(p(idle, 95), p(busy, 95), failed + failed_idle, len(busy), seconds)
 
 

@@ -140,7 +140,7 @@ def score(
     weight = _saturation(records, chunks / max(length, 1))
     for begin, end, value in zip([0, *ends], ends, idf.tolist(), strict=False):
         weight[begin:end] *= value
-    totals = np.bincount(places, weights=weight, minlength=width)
+    totals: NDArray[np.float64] = np.bincount(places, weights=weight, minlength=width)  # type: ignore[assignment]
     totals[hidden] = 0
     if eligible is not None:
         kept = _between(eligible, first, width)

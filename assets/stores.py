@@ -24,6 +24,7 @@ from retrieval.settings import Settings
 
 if TYPE_CHECKING:
     from assets.bronze.vault import Vault
+    from assets.silver.pii.extra import Extra
     from assets.silver.pii.keys import PseudonymKeys
     from assets.silver.sandbox import Sandbox
     from retrieval.embedding import Encoder
@@ -62,6 +63,8 @@ class Stores:
         audit_keep_days: days that rows of the audit log are kept.
         bronze_keys: master keys of bronze; None: the key file of the home.
         pseudonym_keys: keys of pseudonyms; None: the key file of the home.
+        presidio: whether Presidio's recognizers run beside ours.
+        names_de, names_en: models of names in place of the packaged ones.
         golden: file of golden questions; None: `questions.toml` beside the inbox.
         progress: told about long steps.
         sound: (check, table, partition, commit) that passed in this process.
@@ -82,6 +85,9 @@ class Stores:
     audit_keep_days: int = 400
     bronze_keys: str | None = field(default=None, repr=False)
     pseudonym_keys: str | None = field(default=None, repr=False)
+    presidio: bool = False
+    names_de: str | None = None
+    names_en: str | None = None
     golden: Path | None = None
     progress: Progress = no_progress
     sound: set[tuple[str, str, Partition, int]] = field(default_factory=set)
@@ -107,6 +113,13 @@ class Stores:
         from assets.silver.pii.keys import PseudonymKeys
 
         return PseudonymKeys.load(self.pseudonym_keys, self.settings.keys_dir / "pseudonym.keys")
+
+    @functools.cached_property
+    def extra(self) -> Extra:
+        """Recognizers that settings add to ours."""
+        from assets.silver.pii.extra import load_extra
+
+        return load_extra(presidio=self.presidio, names_de=self.names_de, names_en=self.names_en)
 
     @functools.cached_property
     def vault(self) -> Vault:
@@ -154,7 +167,7 @@ class Stores:
         readers = frozenset(READERS) | {REGISTRY}
         return Versions(
             readers=readers | {f"{reader} {self.limits.version}" for reader in readers},
-            redactor=stamped(REDACTOR, self.pseudonyms.current),
+            redactor=stamped(f"{REDACTOR} {self.extra.version}".strip(), self.pseudonyms.current),
             screener=SCREENER,
             chunker=chunker_version(self.encoder.max_tokens),
             fingerprint=self.encoder.fingerprint.id,

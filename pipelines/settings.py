@@ -24,6 +24,13 @@ class PipelineSettings(Settings):
     pseudonym_keys: SecretStr | None = Field(
         None, description="Keys of pseudonyms, base64, newest last; unset: `keys/pseudonym.keys` of the home."
     )
+    presidio: bool = Field(False, description="Run Presidio's recognizers beside ours (extra `presidio`).")
+    names_de: str | None = Field(
+        None,
+        min_length=1,
+        description="Model of German names, `spacy:` or `transformers:` with name or folder; unset: the packaged one.",
+    )
+    names_en: str | None = Field(None, min_length=1, description="The same of English names.")
     settle_s: float = Field(
         1.0, ge=0, le=3600, description="Seconds a file must lie unchanged before the sensor looks at it."
     )

@@ -41,6 +41,9 @@ def build_stores(
         audit_keep_days=settings.audit_keep_days,
         bronze_keys=settings.bronze_keys.get_secret_value() if settings.bronze_keys else None,
         pseudonym_keys=settings.pseudonym_keys.get_secret_value() if settings.pseudonym_keys else None,
+        presidio=settings.presidio,
+        names_de=settings.names_de,
+        names_en=settings.names_en,
         golden=settings.golden,
         progress=progress,
     )

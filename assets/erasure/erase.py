@@ -193,7 +193,7 @@ class Erasure:
             subject, findings = None, find_document(stores, self.target.document)
         else:
             assert self.target.subject is not None
-            subject = Subject(self.target.subject, tokens_of(self.target.subject, self._keys()))
+            subject = Subject(self.target.subject, tokens_of(self.target.subject, self._keys(), stores.extra))
             findings = find_subject(stores, subject, lambda done, total: stores.progress("reading", done, total))
         kind: Kind = "document" if subject is None else "subject"
         fresh = new_intent(kind, self._hashed(), by=self.by or getpass.getuser(), now=now)

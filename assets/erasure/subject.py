@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from assets.silver.document import Document
+from assets.silver.pii.extra import NONE, Extra
 from assets.silver.pii.span import PSEUDONYM
 from assets.silver.redact import redact
 
@@ -72,20 +73,21 @@ def letters(text: str) -> int:
     return len(plain_words(text).replace(" ", ""))
 
 
-def tokens_of(text: str, keys: Iterable[bytes]) -> frozenset[str]:
+def tokens_of(text: str, keys: Iterable[bytes], extra: Extra = NONE) -> frozenset[str]:
     """Pseudonyms that the redactor of today gives the text in some context, under any of the keys."""
     found: set[str] = set()
     telling = [(phrase, language) for phrase in PHRASES for language in ("de", "en")]
     for key in keys:
-        tokens = {pair: _token(text, *pair, key) for pair in telling}
+        tokens = {pair: _token(text, *pair, key, extra) for pair in telling}
         telling = [pair for pair in telling if tokens[pair] is not None]  # the key decides the digits alone
         found.update(filter(None, tokens.values()))
     return frozenset(found)
 
 
-def _token(text: str, phrase: str, language: str, key: bytes) -> str | None:
+def _token(text: str, phrase: str, language: str, key: bytes, extra: Extra) -> str | None:
     """What a text becomes in a phrase; None where it is not replaced as a whole."""
-    written = redact(Document(phrase.format(text), (), "none/0", language=language), key).document.text
+    document = Document(phrase.format(text), (), "none/0", language=language)
+    written = redact(document, key, extra=extra).document.text
     tokens = PSEUDONYM.findall(written)
     return tokens[0] if len(tokens) == 1 and phrase.format(tokens[0]) == written else None
 

@@ -14,6 +14,7 @@ from assets.silver.language import detect
 from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.metadata import metadata_from
 from assets.silver.normalise import one_line
+from assets.silver.pii.extra import NONE, Extra
 from assets.silver.readers import read
 from assets.silver.redact import Redacted, redact
 from assets.silver.refusal import RefusedError
@@ -71,17 +72,22 @@ def finish(
     defaults: Mapping[str, object],
     key: bytes,
     rules: Mapping[str, object] | None = None,
+    extra: Extra = NONE,
 ) -> tuple[Redacted, ...]:
     """What `process` makes of the documents that a reader found in a file; parts without text are left out.
+
+    Args:
+        extra: what settings add to the recognizers.
 
     Raises:
         RefusedError: none of them has text, or they must not be kept.
         ConfigurationError: the key is empty.
+        ModelError: one of `extra` does not load.
     """
     full = [document for document in documents if document.text.strip()]
     if not full:
         raise RefusedError("empty", reader=documents[0].reader if documents else None)
-    return tuple(_finished(document, path, defaults, key, rules or {}) for document in _told_apart(full))
+    return tuple(_finished(document, path, defaults, key, rules or {}, extra) for document in _told_apart(full))
 
 
 def _told_apart(documents: Sequence[Document]) -> Iterator[Document]:
@@ -100,7 +106,12 @@ def _told_apart(documents: Sequence[Document]) -> Iterator[Document]:
 
 
 def _finished(
-    document: Document, path: str, defaults: Mapping[str, object], key: bytes, rules: Mapping[str, object]
+    document: Document,
+    path: str,
+    defaults: Mapping[str, object],
+    key: bytes,
+    rules: Mapping[str, object],
+    extra: Extra,
 ) -> Redacted:
     document = _completed(document, defaults)
     document = replace(
@@ -110,7 +121,7 @@ def _finished(
     )
     if not is_allowed(path, document.url, rules):
         raise RefusedError("source_not_allowed", reader=document.reader)
-    redacted = redact(document, key, readable_names(rules))
+    redacted = redact(document, key, readable_names(rules), extra=extra)
     findings = screen(redacted.document)
     if findings and rules.get("screening") == QUARANTINE:
         raise RefusedError("attack", _told(findings), reader=document.reader)

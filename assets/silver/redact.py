@@ -23,6 +23,7 @@ from assets.silver.pii.de_tax_id import TaxIds
 from assets.silver.pii.de_tax_number import TaxNumbers
 from assets.silver.pii.de_vat_id import VatIds
 from assets.silver.pii.email_address import EmailAddresses
+from assets.silver.pii.extra import NONE, Extra
 from assets.silver.pii.iban import Ibans
 from assets.silver.pii.ip_address import IpAddresses
 from assets.silver.pii.person import TYPE as PERSON
@@ -90,7 +91,9 @@ class _Edit:
     token: str
 
 
-def redact(document: Document, key: bytes, readable_names: Sequence[str] = (), *, names: bool = True) -> Redacted:
+def redact(
+    document: Document, key: bytes, readable_names: Sequence[str] = (), *, names: bool = True, extra: Extra = NONE
+) -> Redacted:
     """The document with tokens in place of personal data.
 
     Text, title, authors, tags, address, speakers, notes and texts in `extra` are redacted; block ranges follow
@@ -100,19 +103,22 @@ def redact(document: Document, key: bytes, readable_names: Sequence[str] = (), *
         key: secret of the tenant; the same value gets the same token under the same key only.
         readable_names: names that stay, exact or as `/pattern/` (see `assets.silver.pii.readable_entry`).
         names: look for names of people, too.
+        extra: what settings add to the recognizers here.
 
     Raises:
         ConfigurationError: the key is empty.
-        ModelError: the recognizer of English names is not the one that was tried.
+        ModelError: the recognizer of English names is not the one that was tried, or one of `extra` does not load.
     """
     if not key:
         raise ConfigurationError("The key for pseudonyms is empty: set it before documents are processed")
     speakers = dict.fromkeys(block.speaker for block in document.blocks if block.speaker)
     readable = Readable(readable_names, (*document.authors, *speakers), document.text)
     counts: Counter[str] = Counter()
-    redactor = _Redactor(document.language, key, readable, counts, RECOGNIZERS if names else NUMBERED)
+    numbered = (*NUMBERED, *extra.recognizers)
+    people = (People(extra.names),) if names else ()
+    redactor = _Redactor(document.language, key, readable, counts, (*numbered, *people))
     # who is named as an author is public; a number or an address beside the name is not
-    numbers = _Redactor(document.language, key, readable, counts, NUMBERED)
+    numbers = _Redactor(document.language, key, readable, counts, numbered)
     named = {speaker: numbers.text(speaker) for speaker in speakers}
     moved = redactor.blocks(document)
     return Redacted(

@@ -127,6 +127,7 @@ def _finished(stores: Stores, row: Mapping[str, Any], outcome: Outcome) -> list[
         defaults=json.loads(row["defaults"]),
         key=stores.pseudonyms.of_tenant(row["tenant"]),
         rules=json.loads(row["rules"] or "{}"),
+        extra=stores.extra,
     )
     return [document_row(row, part, stores.versions.redactor) for part in redacted]
 

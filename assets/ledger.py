@@ -65,7 +65,8 @@ class Ledger:
         """Read only what tells the progress: no bytes, no text, no vectors."""
         log = _frame(lake.read(SOURCE_FILES, _LOG))
         events = log.loc[(log.kind == CONTENT) & log.purged_at.isna(), [*_EVENT, "version", "path"]].copy()
-        refused = _frame(lake.read(QUARANTINE, [*_EVENT, "reader", "redactor", "screener"]))
+        refused = _frame(lake.read(QUARANTINE, [*_EVENT, "file_id", "part", "reader", "redactor", "screener"]))
+        refused = refused.assign(document_id=refused.file_id)
         parsed = _frame(lake.read(DOCUMENTS, [*_EVENT, "file_id", "reader", "redactor", "screener", "digest"]))
         chunks = _chunk_progress(lake, versions)
         chunked, ready = _file_progress(parsed, chunks.chunked, chunks.ready)
@@ -78,8 +79,10 @@ class Ledger:
         parsed = parsed.assign(document_id=parsed.file_id)
         state = dict.fromkeys(_keys(events), RECEIVED)
         stale: set[tuple[object, ...]] = set()
-        for frame, name in ((refused, REFUSED), (parsed, PARSED)):
-            state.update(dict.fromkeys(_keys(frame), name))
+        # a refused part says nothing about the file it is from but how old the code was that refused it
+        state.update(dict.fromkeys(_keys(refused[refused.part.isna()]), REFUSED))
+        state.update(dict.fromkeys(_keys(parsed), PARSED))
+        for frame in (refused, parsed):
             old = _not_current(frame, "redactor", versions.redactor)
             old |= _not_current(frame, "screener", versions.screener)
             if versions.readers is not None:

@@ -143,7 +143,7 @@ def _accounted(stores: Stores, partition: Partition) -> Report:
             SOURCE_FILES, [*columns, "kind"], partitions=[partition], where=pc.field("purged_at").is_null()
         ),
         stores.lake.read(DOCUMENTS, [*columns, "file_id", "part"], partitions=[partition]),
-        stores.lake.read(QUARANTINE, columns, partitions=[partition]),
+        stores.lake.read(QUARANTINE, [*columns, "file_id", "part"], partitions=[partition]),
     )
 
 

@@ -43,10 +43,11 @@ def every_file_accounted(bronze_log: pa.Table, documents: pa.Table, quarantine: 
     Args:
         bronze_log: document_id, event, path and kind of a partition; rows of other kinds are passed over.
         documents: document_id, file_id, part, event and path of the same partition.
-        quarantine: document_id, event and path of the same partition.
+        quarantine: document_id, file_id, part, event and path of the same partition.
     """
     received = _paths(bronze_log.filter(pc.equal(bronze_log.column("kind"), CONTENT)))
-    read, refused = _paths(documents, "file_id"), _paths(quarantine)
+    whole = quarantine.filter(pc.is_null(quarantine.column("part")))
+    read, refused = _paths(documents, "file_id"), _paths(whole, "file_id")
     findings = Findings(SOURCE_FILES.name, checked=sum(map(len, received.values())), scope=scope_of(bronze_log))
     for key in sorted(received.keys() | read.keys() | refused.keys()):
         row = _named(key, (received.get(key) or read.get(key) or refused[key])[0])
@@ -59,8 +60,13 @@ def every_file_accounted(bronze_log: pa.Table, documents: pa.Table, quarantine: 
             findings.add("no file is both in documents and in quarantine", row)
         if key not in read and key not in refused:
             findings.add("every file received is in documents or in quarantine", row)
+    parts = quarantine.filter(pc.is_valid(quarantine.column("part")))
+    for key, paths in _paths(parts, "file_id").items():
+        if key not in read:
+            findings.add("a part is in quarantine only where the rest of its file is read", _named(key, paths[0]))
     seen: set[Key] = set()
-    for document in _rows(documents, "document_id", "file_id", "part", "event", "path"):
+    made = pa.concat_tables([table.select(_PART) for table in (documents, parts)], promote_options="permissive")
+    for document in _rows(made, *_PART):
         key = (document["document_id"], document["event"])
         if key in seen:
             findings.add("no document is there twice", _named(key, document["path"]))
@@ -69,6 +75,9 @@ def every_file_accounted(bronze_log: pa.Table, documents: pa.Table, quarantine: 
         if key[0] != (file_id if part is None else part_id(file_id, part)):
             findings.add("`document_id` follows from file and part", _named(key, document["path"]))
     return findings.report()
+
+
+_PART = ["document_id", "file_id", "part", "event", "path"]
 
 
 def blocks_inside_text(documents: pa.Table) -> Report:

@@ -43,6 +43,7 @@ class PipelineSettings(Settings):
     entries_max: int = Field(10_000, ge=1, description="Most members, message parts, feed entries.")
     pages_max: int = Field(5_000, ge=1, description="Most pages, slides or sheets of a file.")
     cues_max: int = Field(200_000, ge=1, description="Most cues of a transcript.")
+    cells_max: int = Field(1_000_000, ge=1, description="Most filled cells of a workbook.")
     nesting_max: int = Field(200, ge=1, description="Deepest nesting of elements, archives or messages in a file.")
     read_seconds: float = Field(60.0, ge=0.1, description="Longest computing of a reader over one file, in seconds.")
     read_memory_bytes: int = Field(
@@ -93,6 +94,7 @@ class PipelineSettings(Settings):
             entries=self.entries_max,
             pages=self.pages_max,
             cues=self.cues_max,
+            cells=self.cells_max,
             nesting=self.nesting_max,
             seconds=self.read_seconds,
             memory_bytes=self.read_memory_bytes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from assets.index.segments import Connection
 from assets.ledger import READY, REFUSED, Ledger
 from assets.retention.due import refresh_on
 from assets.silver.contract import DOCUMENTS, QUARANTINE
+from assets.silver.details import detail_in_german
 from assets.silver.sketch import near_duplicates
 from assets.stores import Stores
 from retrieval.schema.migrate import space_schema
@@ -51,6 +52,9 @@ and so are its passages.
 
 Event = tuple[str, int]
 """A content event: document id and number."""
+
+OF_PART = " » "
+"""Between a file's path and the name of one of its attachments."""
 
 _PENDING = {"content": "changed", "access": "access changed", "removed": "deleted"}
 
@@ -109,8 +113,10 @@ class FileState:
     @property
     def sentence(self) -> str | None:
         """Why it is refused, in the file's language where that is German, else in English, with the detail."""
-        said = self.sentence_de if self.language == "de" else self.sentence_en
-        return f"{said} ({self.detail})" if said and self.detail else said
+        german = self.language == "de"
+        said = self.sentence_de if german else self.sentence_en
+        detail = detail_in_german(self.detail) if german and self.detail else self.detail
+        return f"{said} ({detail})" if said and detail else said
 
 
 def read_states(stores: Stores, *, settle_s: float = 0.0) -> tuple[FileState, ...]:
@@ -127,7 +133,9 @@ def read_states(stores: Stores, *, settle_s: float = 0.0) -> tuple[FileState, ..
     chunks = stores.lake.read(
         CHUNKS, ["file_id", "event", "language"], where=pc.field("chunker") == stores.versions.chunker
     )
-    refusals = stores.lake.read(QUARANTINE, ["document_id", "event", "reason", "sentence_de", "sentence_en", "detail"])
+    refusals = stores.lake.read(
+        QUARANTINE, ["file_id", "part", "event", "reason", "sentence_de", "sentence_en", "detail"]
+    )
     files = stores.lake.read(
         DOCUMENTS, ["document_id", "file_id", "event", "part", "sketch", "pii", "findings"]
     ).to_pylist()
@@ -157,7 +165,7 @@ def file_states(
     sketches: Mapping[Event, bytes] = MappingProxyType({}),
     kept_out: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[FileState, ...]:
-    """One state for each path that the inbox or bronze knows, sorted by path.
+    """One state for each path that the inbox or bronze knows, and for each attachment that is refused, by path.
 
     Args:
         ledger: how far bronze's content events have come.
@@ -168,7 +176,9 @@ def file_states(
         sketches: signature of the text of a content event, where it is one document.
         kept_out: files that a policy keeps out of the index, and for what.
     """
-    refusals = {(row["document_id"], row["event"]): row for row in quarantine}
+    refusals: dict[Event, dict[str | None, Mapping[str, Any]]] = {}
+    for row in quarantine:
+        refusals.setdefault((row["file_id"], row["event"]), {})[row["part"]] = row
     known = _Bronze(ledger, refusals, cuts, released, now, kept_out).states()
     states = {state.path: state for state in known}
     for source, plan in plans.items():
@@ -228,7 +238,7 @@ class _Bronze:
     """The states of what bronze knows, before the inbox is looked at."""
 
     ledger: Ledger
-    refusals: Mapping[Event, Mapping[str, Any]]
+    refusals: Mapping[Event, Mapping[str | None, Mapping[str, Any]]]
     cuts: Mapping[Event, Cut]
     released: Mapping[str, int]
     now: datetime
@@ -243,7 +253,31 @@ class _Bronze:
             for document_id, event, time in zip(contents.document_id, contents.event, contents.received_at, strict=True)
         }
         rows = self.ledger.latest.reset_index().to_dict("records")
-        return [self._state(row, newest.get(row["document_id"]), ready, received) for row in rows]
+        found = []
+        for row in rows:
+            state = self._state(row, newest.get(row["document_id"]), ready, received)
+            found.append(state)
+            if state.state not in ("refused", "removed"):
+                found += self._parts(state, (row["document_id"], int(newest[row["document_id"]]["event"])))
+        return found
+
+    def _parts(self, file: FileState, event: Event) -> Iterator[FileState]:
+        """Attachments of a file that cannot be read."""
+        for part, refusal in sorted(self.refusals.get(event, {}).items(), key=lambda item: item[0] or ""):
+            if part is not None:
+                yield _refused(
+                    replace(
+                        file,
+                        path=f"{file.path}{OF_PART}{part}",
+                        state="refused",
+                        served_version=None,
+                        passages=0,
+                        refresh_on=None,
+                        expires_at=None,
+                        sha256=None,
+                    ),
+                    refusal,
+                )
 
     def _state(
         self,
@@ -271,8 +305,8 @@ class _Bronze:
         shown = (document_id, ready.get(document_id, event[1]))
         cut = self.cuts.get(shown)
         expires_at = _expiry(received[shown], row["ttl_days"])
-        refusal = self.refusals.get(event) if newest["state"] == REFUSED else None
-        return replace(
+        refusal = self.refusals.get(event, {}).get(None) if newest["state"] == REFUSED else None
+        state = replace(
             base,
             state=self._progress(newest, document_id, expires_at),
             served_version=self.released.get(document_id),
@@ -281,11 +315,9 @@ class _Bronze:
             received_at=received[event],
             expires_at=expires_at,
             refresh_on=refresh_on(row["refresh"], received[shown]),
-            reason=refusal["reason"] if refusal else None,
-            sentence_de=refusal["sentence_de"] if refusal else None,
-            sentence_en=refusal["sentence_en"] if refusal else None,
-            detail=refusal["detail"] if refusal else self.kept_out.get(document_id),
+            detail=self.kept_out.get(document_id),
         )
+        return state if refusal is None else _refused(state, refusal)
 
     def _progress(self, newest: Mapping[Any, Any], document_id: str, expires_at: datetime | None) -> State:
         if newest["state"] == REFUSED:
@@ -296,6 +328,12 @@ class _Bronze:
         if newest["state"] == READY and document_id in self.kept_out and not served:
             return "kept_out"
         return "served" if newest["state"] == READY and served else "on_its_way"
+
+
+def _refused(state: FileState, refusal: Mapping[str, Any]) -> FileState:
+    """The state with the reason of a row of quarantine."""
+    told = {name: refusal[name] for name in ("reason", "sentence_de", "sentence_en", "detail")}
+    return replace(state, **told)
 
 
 def _overlay(states: dict[str, FileState], source: str, plan: Intake) -> None:

@@ -188,7 +188,7 @@ def _silver_hits(stores: Stores, subject: Subject) -> Iterator[tuple[str, int, s
     """(file id, event, SHA-256 where it is known) of rows of silver and gold that name the subject."""
     for contract, texts in (
         (DOCUMENTS, ("text", "title", "url", "path", "authors", "tags")),
-        (QUARANTINE, ("path", "detail")),
+        (QUARANTINE, ("path", "part", "detail")),
         (CHUNKS, ("text", "heading", "speaker")),
     ):
         column = file_id(contract)

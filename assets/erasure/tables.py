@@ -109,7 +109,7 @@ def rewrite_silver(stores: Stores, intent: Intent) -> None:
     refused = [row for row in _log(stores, intent) if row["policy_error"] == "erased"]
     for place in _places(refused):
         table = stores.lake.read(QUARANTINE, partitions=[place])
-        there = set(zip(table["document_id"].to_pylist(), table["event"].to_pylist(), strict=True))
+        there = set(zip(table["file_id"].to_pylist(), table["event"].to_pylist(), strict=True))
         fresh = [
             quarantine_row(row, RefusedError("erased"))
             for row in refused

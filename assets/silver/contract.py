@@ -1,6 +1,7 @@
 """`silver/documents` and `silver/quarantine`: every received file ends in exactly one of them.
 
-Most files are one document. A feed or a message holds several: each is a row with an id of its own.
+Most files are one document. A feed or a message holds several: each is a row with an id of its own, and so is each
+attachment that cannot be read.
 """
 
 import pyarrow as pa
@@ -103,10 +104,18 @@ DOCUMENTS = Contract(
 
 QUARANTINE = Contract(
     name="silver/quarantine",
-    doc="Files that could not or must not be read, each with its reason.",
+    doc="Files, and attachments of files, that could not or must not be read, each with its reason.",
     key=("document_id", "event"),
     columns=(
         *IDENTITY,
+        FILE_ID,
+        Column(
+            "part",
+            pa.string(),
+            "Which part of a file it is, where the rest was read (an attachment); null where the file is refused.",
+            nullable=True,
+            rule=LengthBetween(1, 1024),
+        ),
         Column("stage", pa.string(), "Where it was refused.", rule=OneOf(STAGES)),
         Column("reason", pa.string(), "Reason code.", rule=OneOf(tuple(REASONS))),
         Column("sentence_de", pa.string(), "What happened and what to do, in German.", rule=LengthBetween(1)),

@@ -45,6 +45,21 @@ class Hidden:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedPart:
+    """A part of a file that cannot become a document, while others can: an attachment that nothing reads.
+
+    Attributes:
+        part: its name, as `Document.part` would have it.
+        code, detail, reader: as in `assets.silver.refusal.RefusedError`.
+    """
+
+    part: str
+    code: str
+    detail: str | None = None
+    reader: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """What a reader makes of a file's bytes.
 
@@ -58,6 +73,7 @@ class Document:
         part: which part of the file this is, where one file holds several documents (an entry of a feed, an
             attachment); stable while the file changes around it. None where the file is the document.
         hidden: text left out of `text` because people do not see it.
+        refused: parts of the same file that are no documents; they stand at any one of its documents.
     """
 
     text: str
@@ -73,3 +89,4 @@ class Document:
     notes: tuple[str, ...] = ()
     part: str | None = None
     hidden: tuple[Hidden, ...] = ()
+    refused: tuple[RefusedPart, ...] = ()

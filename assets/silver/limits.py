@@ -18,6 +18,7 @@ class Limits:
         entries: members of an archive, parts of a message, entries of a feed.
         pages: pages, slides or sheets.
         cues: cues of a transcript.
+        cells: filled cells of a workbook.
         nesting: depth of nested elements, archives or messages.
         seconds: time one file may compute in its worker; one that waits is given a few times as much.
         memory_bytes: address space a worker may use for a file that is read alone, and about what all workers
@@ -31,6 +32,7 @@ class Limits:
     entries: int = 10_000
     pages: int = 5_000
     cues: int = 200_000
+    cells: int = 1_000_000
     nesting: int = 200
     seconds: float = 60.0
     memory_bytes: int = 1_000_000_000

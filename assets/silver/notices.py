@@ -18,13 +18,17 @@ from typing import Any
 
 from assets.bronze.files import is_readable_name, shown
 from assets.bronze.scan import REJECTED_FOLDER, Found, inbox_root, scan
-from assets.ledger import REFUSED, Ledger
+from assets.ledger import Ledger
 from assets.silver.contract import QUARANTINE
+from assets.silver.details import detail_in_german
 from assets.stores import Stores
 
 ENDING = ".txt"
 MARK = "avatar-knowledge"
 """First word of every note; a file in `_rejected` that does not begin so is somebody else's and is left alone."""
+
+_LONGEST_PART = 200
+"""Characters of an attachment's name in a note."""
 
 _LONGEST_NAME = 200
 """Bytes of a note's name without its ending; file systems allow 255."""
@@ -57,24 +61,29 @@ def update_notices(stores: Stores) -> Notices:
         ConfigurationError: there is no inbox.
         InboxUnavailableError: its storage did not answer.
     """
-    refused = {row["path"]: row for row in newest_refusals(stores)}
+    refused: dict[str, list[dict[str, Any]]] = {}
+    for row in newest_refusals(stores):
+        refused.setdefault(row["path"], []).append(row)
     wanted: dict[str, dict[str, str]] = {}
     for found in scan(stores.inbox):
-        row = refused.get(found.path)
-        if row is not None:
+        rows = refused.get(found.path)
+        if rows is not None:
             folder, name = os.path.split(found.file)
-            wanted.setdefault(folder, {})[note_name(name)] = note_text(found, row)
+            wanted.setdefault(folder, {})[note_name(name)] = note_text(found, rows)
     return sync_notices(inbox_root(stores.inbox), wanted)
 
 
 def newest_refusals(stores: Stores) -> list[dict[str, Any]]:
-    """Rows of quarantine that say what holds now: those of the newest state of files that are in the inbox."""
+    """Rows of quarantine that say what holds now: those of the newest state of files that are in the inbox.
+
+    Ordered by path and part.
+    """
     newest = Ledger.read(stores.lake, stores.versions).newest
-    refused = newest[newest.state == REFUSED]
-    events = set(zip(refused.index, refused.event, strict=True))
-    columns = ["document_id", "event", "path", "reason", "sentence_de", "sentence_en", "detail", "first_seen"]
+    events = set(zip(newest.index, newest.event, strict=True))
+    columns = ["file_id", "event", "path", "part", "reason", "sentence_de", "sentence_en", "detail", "first_seen"]
     rows = stores.lake.read(QUARANTINE, columns).to_pylist()
-    return [row for row in rows if (row["document_id"], row["event"]) in events]
+    now = [row for row in rows if (row["file_id"], row["event"]) in events]
+    return sorted(now, key=lambda row: (row["path"], row["part"] or ""))
 
 
 def note_name(name: str) -> str:
@@ -87,26 +96,40 @@ def note_name(name: str) -> str:
     return name + ENDING
 
 
-def note_text(found: Found, row: Mapping[str, Any]) -> str:
-    """What the note says, in German and in English."""
-    detail = row["detail"]
-    lines = [
-        f"{MARK}: {found.path}",
-        "",
-        "Diese Datei wurde nicht übernommen.",
-        row["sentence_de"],
-        *([f"Einzelheit: {detail}"] if detail else []),
-        "",
-        "This file was not taken in.",
-        row["sentence_en"],
-        *([f"Detail: {detail}"] if detail else []),
-        "",
-        f"({row['reason']}; {row['first_seen']:%Y-%m-%d %H:%M} UTC)",
+def note_text(found: Found, rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the note says, in German and in English.
+
+    Args:
+        rows: the refusal of the file, or those of parts of it.
+    """
+    lines = [f"{MARK}: {found.path}"]
+    for row in rows:
+        detail, part = row["detail"], row["part"]
+        lines += [
+            "",
+            f"Dieser Anhang wurde nicht übernommen: {_shown_part(part)}"
+            if part
+            else "Diese Datei wurde nicht übernommen.",
+            row["sentence_de"],
+            *([f"Einzelheit: {detail_in_german(detail)}"] if detail else []),
+            "",
+            f"This attachment was not taken in: {_shown_part(part)}" if part else "This file was not taken in.",
+            row["sentence_en"],
+            *([f"Detail: {detail}"] if detail else []),
+            "",
+            f"({row['reason']}; {row['first_seen']:%Y-%m-%d %H:%M} UTC)",
+        ]
+    lines += [
         "Dieser Hinweis verschwindet, sobald die Datei in Ordnung oder entfernt ist.",
         "This note goes away when the file is fixed or removed.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _shown_part(part: str) -> str:
+    """An attachment's name on one line: whoever sent it chose it."""
+    return "".join(character if character.isprintable() else " " for character in part)[:_LONGEST_PART]
 
 
 def sync_notices(root: Path, wanted: Mapping[str, Mapping[str, str]]) -> Notices:

@@ -94,15 +94,20 @@ def _told_apart(documents: Sequence[Document]) -> Iterator[Document]:
     """The same documents with parts of bounded names, those of one name numbered from the second on."""
     taken: set[str | None] = set()
     for document in documents:
-        name = document.part or None
-        if name is not None and len(name) > MAX_PART:
-            name = f"{name[: MAX_PART - 70]} {hashlib.sha256(name.encode(errors='replace')).hexdigest()}"
+        name = short_part(document.part) if document.part else None
         part, number = name, 1
         while part in taken:
             number += 1
             part = f"{name or 'part'} ({number})"
         taken.add(part)
         yield replace(document, part=part)
+
+
+def short_part(name: str) -> str:
+    """A part's name, cut where it is longer than one may be, and still different from all others."""
+    if len(name) <= MAX_PART:
+        return name
+    return f"{name[: MAX_PART - 70]} {hashlib.sha256(name.encode(errors='replace')).hexdigest()}"
 
 
 def _finished(

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from assets.bronze.contract import CONTENT, SOURCE_FILES
 from assets.pseudonyms import demand_keys
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.silver.process import finish
+from assets.silver.process import finish, short_part
 from assets.silver.readers.registry import REGISTRY
 from assets.silver.refusal import LIMITED, RefusedError
 from assets.silver.rows import document_row, quarantine_row
@@ -51,36 +51,57 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
     log = log.filter(pc.and_(pc.equal(log["kind"], CONTENT), pc.is_null(log["purged_at"])))
     received = _keys(log)
     empty = _keys(log.filter(pc.is_valid(log["emptied_at"])))
-    documents, quarantine = (
-        _current(stores, stores.lake.read(table, partitions=partition), received, empty, rebuild=rebuild)
-        for table in (DOCUMENTS, QUARANTINE)
+    documents, quarantine = _current(
+        stores,
+        [stores.lake.read(table, partitions=partition) for table in (DOCUMENTS, QUARANTINE)],
+        received,
+        empty,
+        rebuild=rebuild,
     )
-    done = _keys(documents, "file_id") | _keys(quarantine) | empty
+    done = _keys(documents, "file_id") | _keys(quarantine, "file_id") | empty
     todo = [(key, size) for key, size in zip(_key_list(log), log["size"].to_pylist(), strict=True) if key not in done]
     good: list[dict[str, Any]] = []
-    bad: list[tuple[dict[str, Any], RefusedError]] = []
+    bad: list[tuple[dict[str, Any], RefusedError, str | None]] = []
     for keys in _batches(todo):
         for row, outcome in _outcomes(stores, _content_rows(stores, partition, keys)):
+            known = {name: value for name, value in row.items() if name != "content"}
             try:
                 good += _finished(stores, row, outcome)
+                bad += [(known, _by_whom(refused, stores), part) for part, refused in _refused_parts(outcome)]
             except RefusedError as refused:
-                if refused.reason.stage == "read":
-                    refused.reader = refused.reader or REGISTRY
-                    if refused.code in LIMITED:
-                        refused.reader += f" {stores.limits.version}"
-                bad.append(({name: value for name, value in row.items() if name != "content"}, refused))
+                bad.append((known, _by_whom(refused, stores), None))
             stores.progress(f"reading {source}", len(good) + len(bad), len(todo))
-    since = _first_seen(stores, [row for row, _ in bad])
+    since = _first_seen(stores, [row for row, _, _ in bad])
     redactor = stores.versions.redactor
     refusals = [
-        quarantine_row(row, refused, redactor, first_seen=since[row["document_id"], row["event"]])
-        for row, refused in bad
+        quarantine_row(row, refused, redactor, part=part, first_seen=since[row["document_id"], row["event"]])
+        for row, refused, part in bad
     ]
     return Refined(
         pa.concat_tables([documents, pa.Table.from_pylist(good, DOCUMENTS.schema)]),
         pa.concat_tables([quarantine, pa.Table.from_pylist(refusals, QUARANTINE.schema)]),
         len(todo),
     )
+
+
+def _by_whom(refused: RefusedError, stores: Stores) -> RefusedError:
+    """The refusal with the version of what it depends on: the reader, and the limits where it is for one of them."""
+    if refused.reason.stage == "read":
+        refused.reader = refused.reader or REGISTRY
+        if refused.code in LIMITED:
+            refused.reader += f" {stores.limits.version}"
+    return refused
+
+
+def _refused_parts(outcome: Outcome) -> Iterator[tuple[str, RefusedError]]:
+    """Parts of a file that no document was made of, though others were."""
+    parts = () if isinstance(outcome, RefusedError) else [part for document in outcome for part in document.refused]
+    taken: set[str] = set()
+    for part in parts:
+        name = short_part(part.part)
+        if name not in taken:
+            taken.add(name)
+            yield name, RefusedError(part.code, part.detail, reader=part.reader)
 
 
 def _first_seen(stores: Stores, rows: Sequence[Mapping[str, Any]]) -> dict[Key, datetime]:
@@ -138,25 +159,34 @@ def _content_rows(stores: Stores, partition: list[tuple[str, str]], keys: set[Ke
     return stores.vault.open([row for row in table.to_pylist() if (row["document_id"], row["event"]) in keys])
 
 
-def _current(stores: Stores, table: pa.Table, received: set[Key], empty: set[Key], *, rebuild: bool) -> pa.Table:
-    """The rows of files that today's code would make again as they are; a file keeps all of its rows or none.
+def _current(
+    stores: Stores, tables: Sequence[pa.Table], received: set[Key], empty: set[Key], *, rebuild: bool
+) -> list[pa.Table]:
+    """The rows of files that today's code would make again as they are; a file keeps its rows of all tables or none.
 
     Args:
         empty: files whose bytes are gone: what was made of them stays as it is.
         rebuild: make everything else anew.
     """
     readers = stores.versions.readers or frozenset()
-    keys = _key_list(table, "file_id" if "file_id" in table.schema.names else "document_id")
-    versions = (table.column(name).to_pylist() for name in ("reader", "redactor", "screener"))
+    keys = [_key_list(table, "file_id") for table in tables]
+    versions = [zip(*(table.column(name).to_pylist() for name in _VERSIONS), strict=True) for table in tables]
     stale = {
         key
-        for key, reader, redactor, screener in zip(keys, *versions, strict=True)
+        for keys_, versions_ in zip(keys, versions, strict=True)
+        for key, (reader, redactor, screener) in zip(keys_, versions_, strict=True)
         if rebuild
         or (reader is not None and reader not in readers)
         or (redactor is not None and redactor != stores.versions.redactor)
         or (screener is not None and screener != SCREENER)
     } - empty
-    return table.filter(pa.array([key in received and key not in stale for key in keys], pa.bool_()))
+    return [
+        table.filter(pa.array([key in received and key not in stale for key in keys_], pa.bool_()))
+        for table, keys_ in zip(tables, keys, strict=True)
+    ]
+
+
+_VERSIONS = ("reader", "redactor", "screener")
 
 
 def _batches(todo: Sequence[tuple[Key, int]]) -> Iterator[set[Key]]:

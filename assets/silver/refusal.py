@@ -125,6 +125,13 @@ REASONS: dict[str, Reason] = {
         "Die Datei ist beschädigt oder hält sich nicht an ihr Format. Exportieren Sie sie neu.",
         "The file is damaged or does not keep to its format. Export it again.",
     ),
+    "xml_entities": Reason(
+        "read",
+        "Das XML der Datei definiert eigene Kürzel (Entitäten), mit denen sich fremde Dateien einlesen oder riesige"
+        " Texte erzeugen lassen. Exportieren Sie die Datei neu, ohne diese Deklaration.",
+        "The XML of the file declares entities, with which other files can be read in or huge texts made. Export the"
+        " file again without that declaration.",
+    ),
     "encrypted": Reason(
         "read",
         "Die Datei ist mit einem Kennwort geschützt. Speichern Sie sie ohne Kennwort.",

@@ -70,7 +70,12 @@ def document_digest(document: Document, redactor: str) -> str:
 
 
 def quarantine_row(
-    bronze: Mapping[str, Any], refused: RefusedError, redactor: str | None = None, *, first_seen: datetime | None = None
+    bronze: Mapping[str, Any],
+    refused: RefusedError,
+    redactor: str | None = None,
+    *,
+    part: str | None = None,
+    first_seen: datetime | None = None,
 ) -> dict[str, Any]:
     """A row of `silver/quarantine`.
 
@@ -78,9 +83,14 @@ def quarantine_row(
         bronze: the row of `bronze/source_files` that was refused.
         refused: why; `RefusedError(code, detail)` with the codes of a policy for files that were never read.
         redactor: version of the redactor, for what it refused.
+        part: the part of the file that is refused, where it is not the whole.
         first_seen: when these bytes were first received at this path; None: now.
     """
+    file_id = bronze["document_id"]
     return {name: bronze[name] for name in _CARRIED} | {
+        "document_id": file_id if part is None else part_id(file_id, part),
+        "file_id": file_id,
+        "part": part,
         "stage": refused.reason.stage,
         "reason": refused.code,
         "sentence_de": refused.reason.de,

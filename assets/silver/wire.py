@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from assets.silver.document import Block, Document, Hidden
+from assets.silver.document import Block, Document, Hidden, RefusedPart
 from assets.silver.limits import Limits
+from assets.silver.refusal import REASONS
 
 TASK, CONTENT = b"T", b"C"
 """To the worker: path and limits; the bytes of the file."""
@@ -25,7 +26,7 @@ name of the error that a reader did not expect."""
 HEADER = struct.Struct(">cQ")
 
 _BLOCK = tuple(field.name for field in fields(Block))
-_DOCUMENT = tuple(field.name for field in fields(Document) if field.name not in ("blocks", "hidden"))
+_DOCUMENT = tuple(field.name for field in fields(Document) if field.name not in ("blocks", "hidden", "refused"))
 _TUPLES = frozenset(("authors", "tags", "notes"))
 
 
@@ -93,6 +94,7 @@ def pack_documents(documents: Sequence[Document]) -> bytes:
                 "extra": dict(document.extra),
                 "blocks": [[getattr(block, name) for name in _BLOCK] for block in document.blocks],
                 "hidden": [[hidden.kind, hidden.text] for hidden in document.hidden],
+                "refused": [[part.part, part.code, part.detail, part.reader] for part in document.refused],
             }
             for document in documents
         ]
@@ -124,7 +126,10 @@ def _document(values: dict[str, Any]) -> Document:
         values[name] = tuple(values[name])
     blocks = tuple(Block(*block) for block in values.pop("blocks"))
     hidden = tuple(Hidden(*pair) for pair in values.pop("hidden"))
-    return Document(blocks=blocks, hidden=hidden, **values)
+    refused = tuple(RefusedPart(*part) for part in values.pop("refused"))
+    if any(part.code not in REASONS for part in refused):
+        raise ValueError("a refusal without a reason")
+    return Document(blocks=blocks, hidden=hidden, refused=refused, **values)
 
 
 def _dumps(value: object) -> bytes:

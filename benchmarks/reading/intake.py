@@ -47,8 +47,9 @@ def main() -> int:
             answer["broken"] += [failure.rule for failure in report.failures]
         for row in documents.select(["path", "reader"]).to_pylist():
             answer["files"].setdefault(row["path"], {"state": "read", "reader": row["reader"]})
-        for row in quarantine.select(["path", "reason", "detail", "reader"]).to_pylist():
-            answer["files"][row["path"]] = {"state": "refused", **row}
+        for row in quarantine.select(["path", "part", "reason", "detail", "reader"]).to_pylist():
+            if row.pop("part") is None:
+                answer["files"][row["path"]] = {"state": "refused", **row}
         answer.setdefault("received", []).extend(row["path"] for row in log.to_pylist() if row["kind"] == CONTENT)
     stores.sandbox.close()
     print(json.dumps(answer))

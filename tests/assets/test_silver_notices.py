@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from assets.bronze.scan import Found, scan
+from assets.silver import refusal
+from assets.silver.details import detail_in_german
 from assets.silver.notices import MARK, note_name, note_text, sync_notices
 from assets.silver.refusal import REASONS
 
@@ -91,6 +96,7 @@ def test_a_folder_that_may_not_be_written_is_named_and_no_error(inbox: Path) -> 
 def test_a_note_tells_both_languages_where_and_why(inbox: Path) -> None:
     reason = REASONS["no_text_layer"]
     row = {
+        "part": None,
         "reason": "no_text_layer",
         "sentence_de": reason.de,
         "sentence_en": reason.en,
@@ -98,10 +104,10 @@ def test_a_note_tells_both_languages_where_and_why(inbox: Path) -> None:
         "first_seen": datetime(2026, 3, 1, 9, 30, tzinfo=UTC),
     }
 
-    text = note_text(Found("document/scan.pdf", "document/scan.pdf", "document"), row)
+    text = note_text(Found("document/scan.pdf", "document/scan.pdf", "document"), [row])
 
     assert text.startswith("avatar-knowledge: document/scan.pdf\n")
-    assert f"{reason.de}\nEinzelheit: 3 pages without text\n" in text
+    assert f"{reason.de}\nEinzelheit: 3 Seiten ohne Text\n" in text
     assert f"{reason.en}\nDetail: 3 pages without text\n" in text
     assert "2026-03-01 09:30 UTC" in text
 
@@ -117,3 +123,37 @@ def test_names_of_notes_fit_the_file_system_and_notes_are_never_taken_in(inbox: 
 
     assert len(notes(inbox)) == 4
     assert [found.path for found in scan(inbox)] == ["blog/a.md"]
+
+
+def test_every_detail_of_a_refusal_can_be_said_in_german() -> None:
+    """Each sentence in the code, with `7` for what it is filled with; names and numbers alone stay as they are."""
+    english = sorted(
+        text for text in _details() if detail_in_german(text) == text and re.search(r"[a-z]{2} [a-z]", text)
+    )
+    assert english == []
+
+
+def _details() -> Iterator[str]:
+    for path in sorted(Path(refusal.__file__).parents[1].rglob("*.py")):
+        source = path.read_text()
+        for call in ast.walk(ast.parse(source)) if re.search(r"detail=|RefusedError\(|UnusableError\(", source) else ():
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+                place = {"RefusedError": 1, "PolicyProblem": 1, "_Failed": 1, "_UnusableError": 0}.get(call.func.id, 9)
+                told = [*call.args[place : place + 1], *(word.value for word in call.keywords if word.arg == "detail")]
+                yield from (text for node in told for text in _said(node))
+
+
+def _said(node: ast.expr) -> list[str]:
+    if isinstance(node, ast.Constant):
+        return [str(node.value)]
+    if isinstance(node, ast.JoinedStr):
+        return ["".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)]
+    return [*_said(node.body), *_said(node.orelse)] if isinstance(node, ast.IfExp) else []
+
+
+def test_a_detail_within_a_detail_is_german_too() -> None:
+    assert detail_in_german("blog/_policy.yaml: line 3: the YAML cannot be understood") == (
+        "blog/_policy.yaml: Zeile 3: das YAML ist nicht verständlich"
+    )
+    assert detail_in_german("the content is a PNG image") == "der Inhalt ist ein PNG-Bild"
+    assert detail_in_german("exit 3") == "exit 3"

@@ -8,9 +8,10 @@ from email.message import EmailMessage
 
 import pytest
 
-from assets.silver.document import Document
+from assets.silver.document import Document, RefusedPart
 from assets.silver.readers import read
 from assets.silver.readers.number_format import shown
+from assets.silver.refusal import RefusedError
 from tests.assets.silver_office import make_docx, make_odf, paragraph, run
 from tests.assets.test_silver_normalise import assert_sound
 
@@ -208,12 +209,15 @@ def test_word_gives_its_properties_but_not_those_of_programs() -> None:
     assert document.reader == "docx/1"
 
 
-def test_entities_are_never_replaced() -> None:
-    prologue = '<!DOCTYPE x [<!ENTITY a "GEHEIM"><!ENTITY b SYSTEM "file:///etc/hostname">]>'
-    content = make_docx(paragraph("Vorher &a;&b; nachher."), prologue=prologue)
-    document = only(content, "a.docx")
-    assert document.text == "Vorher nachher."
-    assert document.notes == ("entities of a document type were left out",)
+@pytest.mark.parametrize("entity", ['"GEHEIM"', 'SYSTEM "file:///etc/hostname"'])
+def test_xml_that_declares_entities_is_refused_for_that(entity: str) -> None:
+    content = make_docx(paragraph("Vorher &a; nachher."), prologue=f"<!DOCTYPE x [<!ENTITY a {entity}>]>")
+    with pytest.raises(RefusedError) as refused:
+        only(content, "a.docx")
+    assert (refused.value.code, refused.value.detail) == (
+        "xml_entities",
+        "the document type of word/document.xml declares entities",
+    )
 
 
 # --- PowerPoint
@@ -433,7 +437,7 @@ def test_a_message_and_its_attachments_are_documents() -> None:
     ]
     first = documents[0]
     assert (first.title, first.authors, first.published) == ("Wartung", ("Maja Lindqvist",), "2026-03-03")
-    assert first.notes == ("attachment 3 could not be read: unknown_format",)
+    assert first.refused == (RefusedPart("bild.png", "unknown_format", "the content is a PNG image"),)
 
 
 @pytest.mark.parametrize("sender", ["maja@example.org", '"maja@example.org" <maja@example.org>'])

@@ -161,7 +161,7 @@ def test_odd_json_is_noted_or_refused() -> None:
         ("start\tend\ttext\n" + "0\t1\tx\n" * 9, "a.tsv", "too_many_cues", "10 lines"),
         ("<tt><body>" + '<p begin="1s" end="2s">x</p>' * 5 + "</body></tt>", "a.ttml", "too_many_cues", "more than 4"),
         ("<tt>" + "<div>" * 30_000, "a.ttml", "nested_too_deep", "XML deeper"),
-        ('<!DOCTYPE tt [<!ENTITY a "b">]><tt><body><p begin="1s">&a;</p></body></tt>', "a.xml", "malformed", "entit"),
+        ('<!DOCTYPE tt [<!ENTITY a "b">]><tt><body><p begin="1s">&a;</p></body></tt>', "a.xml", "xml_entities", "ent"),
         ("<tt><body><p>ohne Zeiten</p></body></tt>", "a.ttml", "malformed", "no paragraph"),
         ("\u200b\n\n\u200b\n", "a.sbv", "malformed", "no cue"),
     ],

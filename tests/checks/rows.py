@@ -113,6 +113,8 @@ def _document(number: int) -> dict[str, Any]:
 
 def _quarantine(number: int) -> dict[str, Any]:
     return _identity(number) | {
+        "file_id": identity(number),
+        "part": None,
         "stage": "read",
         "reason": "empty",
         "sentence_de": "Leer.",

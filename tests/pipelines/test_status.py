@@ -113,7 +113,7 @@ def test_a_new_version_on_its_way_leaves_the_old_one_served() -> None:
 
 def _refusal(path: str = PATH, event: int = 1) -> dict[str, Any]:
     return {
-        "document_id": document_id(path), "event": event, "reason": "empty", "sentence_de": "Kein Text.",
+        "file_id": document_id(path), "part": None, "event": event, "reason": "empty", "sentence_de": "Kein Text.",
         "sentence_en": "No text.", "detail": None,
     }  # fmt: skip
 
@@ -135,6 +135,14 @@ def test_refusals_speak_the_language_of_the_file(defaults: str, sentence: str) -
 def test_a_refusal_says_what_exactly_was_found() -> None:
     rows = [_refusal() | {"detail": "page 2"}]
     assert _states([_row()], progress={(PATH, 1): "refused"}, quarantine=rows)[PATH].sentence == "No text. (page 2)"
+
+
+def test_an_attachment_that_cannot_be_read_has_a_line_of_its_own() -> None:
+    rows = [_refusal() | {"part": "scan.pdf", "reason": "no_text_layer", "detail": "2 pages without text"}]
+    states = _states([_row()], progress={(PATH, 1): "ready"}, quarantine=rows)
+    part = states[f"{PATH} » scan.pdf"]
+    assert (states[PATH].state, states[PATH].reason) == ("on_its_way", None)
+    assert (part.state, part.reason, part.passages) == ("refused", "no_text_layer", 0)
 
 
 def test_an_older_refusal_says_nothing_about_today() -> None:

@@ -114,10 +114,14 @@ class Archive:
         from lxml import etree
 
         parser = etree.XMLPullParser(("end",), tag=tags, **_PARSER)
+        seen = False
         try:
             for piece in self.chunks(name):
                 parser.feed(piece)
                 for _, element in parser.read_events():
+                    if not seen:
+                        _refuse_entities(element, name)
+                        seen = True
                     yield element
                     _forget(element)
             parser.close()
@@ -144,10 +148,10 @@ _PARSER: dict[str, Any] = {
 
 
 def parse_xml(content: bytes, name: str) -> _Element:
-    """The root of an XML document, read without a document type's entities: they are never replaced or fetched.
+    """The root of an XML document. Entities are never replaced or fetched, and XML that declares some is refused.
 
     Raises:
-        RefusedError: `malformed`, or `nested_too_deep` beyond `XML_NESTING` elements.
+        RefusedError: `malformed`, `xml_entities`, or `nested_too_deep` beyond `XML_NESTING` elements.
     """
     from lxml import etree
 
@@ -157,15 +161,18 @@ def parse_xml(content: bytes, name: str) -> _Element:
         raise _not_understood(error, name) from error
     if root is None:
         raise RefusedError("malformed", f"{_shown(name)} is empty")
+    _refuse_entities(root, name)
     # A reference that is not replaced stays as a node of its own, and would be taken for an element.
     etree.strip_tags(root, etree.Entity)
     return root
 
 
-def has_document_type(root: _Element) -> bool:
-    """Whether the XML brought a document type, which no office format does."""
+def _refuse_entities(root: _Element, name: str) -> None:
+    """Refuse XML whose document type declares entities, which no office program writes."""
     tree: _ElementTree = root.getroottree()
-    return tree.docinfo.internalDTD is not None
+    document_type = tree.docinfo.internalDTD
+    if document_type is not None and next(document_type.iterentities(), None) is not None:
+        raise RefusedError("xml_entities", f"the document type of {_shown(name)} declares entities")
 
 
 def _not_understood(error: Exception, name: str) -> RefusedError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
 from assets.silver.limits import Limits
-from assets.silver.readers.archive import Archive, has_document_type
+from assets.silver.readers.archive import Archive
 from assets.silver.readers.docx_numbering import Numbering, read_numbering
 from assets.silver.readers.docx_styles import PLAIN, Look, Style, Styles, is_shaded, look_of, over, read_styles, shades
 from assets.silver.readers.flow import Flow, Piece, promote_headings
@@ -90,8 +90,7 @@ def read(content: bytes, limits: Limits) -> Document:
     if comments is not None and comments in archive:
         for comment in children(archive.xml(comments), "comment"):
             flow.hide("comment", "\n".join(_plain(paragraph) for paragraph in comment.iter("{*}p")))
-    notes = ("entities of a document type were left out",) if has_document_type(root) else ()
-    return core_properties(archive).over(flow.document(READER, notes))
+    return core_properties(archive).over(flow.document(READER))
 
 
 class _Notes:

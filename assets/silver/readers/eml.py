@@ -13,14 +13,14 @@ from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
 
 from assets.silver.decode import decode
-from assets.silver.document import Document, Hidden
+from assets.silver.document import Document, Hidden, RefusedPart
 from assets.silver.limits import Limits
 from assets.silver.metadata import Metadata
 from assets.silver.normalise import DocumentBuilder, clean_characters, line_ends, one_line
 from assets.silver.readers.html_tree import pieces_of
 from assets.silver.refusal import RefusedError
 
-READER = "eml/2"
+READER = "eml/3"
 
 _SEARCHED = 16 * 1024
 _HEADER = re.compile(rb"(?:From [^\n]*\n)?[A-Za-z][A-Za-z0-9-]{1,60}:[ \t\r\n]")
@@ -53,7 +53,8 @@ def read(content: bytes, limits: Limits) -> tuple[Document, ...]:
     """A message and its attachments.
 
     The subject is the title, the sender's name the author; addresses and receivers are not kept. The text of the
-    message is its plain part, else its HTML; a signature is left out. Attachments that no reader reads are noted.
+    message is its plain part, else its HTML; a signature is left out. Attachments that no reader reads are in
+    `refused` of the message.
 
     Raises:
         RefusedError: `encrypted`, `malformed`, `nested_too_deep`, `too_many_entries`.
@@ -89,6 +90,7 @@ def _read(message: EmailMessage, limits: Limits) -> Iterator[Document]:
         raise RefusedError("malformed", "the message cannot be understood") from error
     inner = replace(limits, nesting=limits.nesting // 4)
     attachments: list[Document] = []
+    refused_parts: list[RefusedPart] = []
     notes = list(body.notes)
     names: Counter[str] = Counter()
     for position, part in enumerate(contents.attached, start=1):
@@ -98,11 +100,13 @@ def _read(message: EmailMessage, limits: Limits) -> Iterator[Document]:
         try:
             found = _attachment(part, name, inner)
         except RefusedError as refused:
-            notes.append(f"attachment {position} could not be read: {refused.code}")
+            refused_parts.append(RefusedPart(place, refused.code, refused.detail, refused.reader))
             continue
+        refused_parts += [replace(part, part=f"{place}/{part.part}") for document in found for part in document.refused]
         attachments += [
             replace(
                 document,
+                refused=(),
                 title=document.title or _title_of(name),
                 published=document.published or body.published,
                 part=place if document.part is None else f"{place}/{document.part}",
@@ -112,9 +116,9 @@ def _read(message: EmailMessage, limits: Limits) -> Iterator[Document]:
         ]
     if contents.pictures:
         notes.append(f"{contents.pictures} pictures were left out")
-    if not body.text.strip() and not attachments and len(notes) > len(body.notes):
+    if not body.text.strip() and not attachments and (refused_parts or contents.pictures):
         raise RefusedError("empty", "no text, and no attachment that can be read")
-    yield replace(body, notes=tuple(notes))
+    yield replace(body, notes=tuple(notes), refused=tuple(refused_parts))
     yield from attachments
 
 

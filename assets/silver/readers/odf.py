@@ -23,7 +23,6 @@ READER = "odf/1"
 _LEGIBLE_POINTS = 3.5
 _MOST_REPEATED = 1_000
 """How often one cell or row may stand for several: sheets end in a row that stands for a million empty ones."""
-_MOST_CELLS = 1_000_000
 _UNPRINTED = frozenset(
     {"tracked-changes", "sequence-decls", "variable-decls", "user-field-decls", "forms", "settings", "event-listeners"}
 )
@@ -95,7 +94,7 @@ def read(content: bytes, limits: Limits) -> Document:
     _read_styles(root, styles)
     body = child(root, "body")
     flow = Flow()
-    walk = _Walk(flow, styles)
+    walk = _Walk(flow, styles, limits.cells)
     for kind in elements(body) if body is not None else ():
         if local(kind) == "text":
             walk.blocks(kind)
@@ -146,6 +145,7 @@ def _slide(page: _Element, walk: _Walk) -> None:
 class _Walk:
     flow: Flow
     styles: _Styles
+    most_cells: int
     page: int | None = None
     noted: int = 0
     cells: int = 0
@@ -230,8 +230,8 @@ class _Walk:
             elif rows and rows[-1]:
                 rows.append([])
             self.cells += len(texts)
-            if self.cells + len(rows) > _MOST_CELLS:
-                raise RefusedError("too_many_entries", f"more than {_MOST_CELLS} cells")
+            if self.cells + len(rows) > self.most_cells:
+                raise RefusedError("too_many_entries", f"more than {self.most_cells} filled cells")
         self._add_rows(rows)
         self._finish(False)
 

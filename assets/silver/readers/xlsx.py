@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 READER = "xlsx/1"
 
-MAX_CELLS = 1_000_000
-"""Filled cells of a workbook: about ten million words, more than any catalogue that is read as text."""
 _SAMPLE = 2_000
 """Characters of the texts in cells by which their language is told."""
 
@@ -52,6 +50,7 @@ class _Book:
     """What the cells of a workbook refer to."""
 
     archive: Archive
+    most_cells: int
     strings: list[str] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)
     from_1904: bool = False
@@ -83,7 +82,7 @@ def read(content: bytes, limits: Limits) -> Document:
     sheets = children(child(root, "sheets"), "sheet") if child(root, "sheets") is not None else []
     if len(sheets) > limits.pages:
         raise RefusedError("too_many_pages", f"{len(sheets)} sheets")
-    book = _Book(archive, from_1904=_is_on(child(root, "workbookPr"), "date1904"))
+    book = _Book(archive, limits.cells, from_1904=_is_on(child(root, "workbookPr"), "date1904"))
     _read_strings(book, related(links, "sharedStrings"))
     _read_formats(book, related(links, "styles"))
     parts = {
@@ -124,8 +123,8 @@ def _read_strings(book: _Book, part: str | None) -> None:
         return
     for item in book.archive.xml_stream(part, "{*}si"):
         book.strings.append(_rich_text(item))
-        if len(book.strings) > MAX_CELLS:
-            raise RefusedError("too_many_entries", f"more than {MAX_CELLS} different texts in cells")
+        if len(book.strings) > book.most_cells:
+            raise RefusedError("too_many_entries", f"more than {book.most_cells} different texts in cells")
 
 
 def _rich_text(item: _Element) -> str:
@@ -204,8 +203,8 @@ def _read_row(book: _Book, sheet: _Sheet, row: int, element: _Element, hidden_co
         if not text:
             continue
         book.cells += 1
-        if book.cells > MAX_CELLS:
-            raise RefusedError("too_many_entries", f"more than {MAX_CELLS} filled cells")
+        if book.cells > book.most_cells:
+            raise RefusedError("too_many_entries", f"more than {book.most_cells} filled cells")
         if unseen or any(first <= column <= last for first, last in hidden_columns):
             sheet.hidden.append(text)
         else:

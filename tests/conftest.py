@@ -16,6 +16,12 @@ from tests.support import Databases, Index
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that hold slow tests: two workers take one file each, and none may be left for the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def models_dir() -> Path:
     """Folder of prepared models: KNOWLEDGE_TEST_MODELS, or one inside the repository that git ignores."""

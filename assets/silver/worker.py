@@ -7,7 +7,6 @@ pipeline.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import io
@@ -19,8 +18,8 @@ import tempfile
 from collections.abc import Iterator
 
 from assets.silver import wire
+from assets.silver.seclusion import seclude
 
-_PR_SET_NO_NEW_PRIVS = 38
 _OPEN_FILES = 64
 
 
@@ -65,9 +64,8 @@ def main() -> None:
 
 
 def _confine() -> None:
-    """Gives up what reading needs not: writing files, core dumps, new privileges."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    """Gives up what reading needs not: connections, writing files, core dumps, new privileges."""
+    seclude()
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

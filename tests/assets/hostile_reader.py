@@ -6,6 +6,8 @@ import ctypes
 import os
 import resource
 import signal
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -48,6 +50,11 @@ def read(
         said = str(len(bytearray(int(argument))))
     elif what == "write":
         Path(argument).write_text("escaped", encoding="utf-8")
+    elif what == "connect":
+        with socket.socket(getattr(socket, argument)) as connection:
+            connection.connect(("127.0.0.1", 9) if argument == "AF_INET" else "/tmp/x")
+    elif what == "run":
+        said = subprocess.run(argument.split(), capture_output=True, check=False, text=True).stdout
     elif what == "environment":
         said = " ".join(sorted(os.environ))
     elif what == "limits":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import random
 import subprocess
 import sys
@@ -90,6 +91,17 @@ def test_a_file_is_not_blamed_for_what_another_left_behind() -> None:
         assert said(sandbox, "crash-after x") == "crash-after x"
     finally:
         sandbox.close()
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="no filter for this machine")
+def test_a_worker_reaches_nobody_and_neither_does_what_it_starts(sandbox: Sandbox) -> None:
+    for family in ("AF_INET", "AF_UNIX"):
+        with pytest.raises(RefusedError) as refused:
+            sandbox.read(f"connect {family}".encode(), "a.txt")
+        assert (refused.value.code, refused.value.detail) == ("reader_crashed", "PermissionError")
+    assert said(sandbox, f"run {sys.executable} -c print(6*7)").strip() == "42"
+    program = "print(__import__('socket').socket())"
+    assert said(sandbox, f"run {sys.executable} -c {program}") == ""
 
 
 def test_a_worker_knows_no_secret_and_writes_nothing(

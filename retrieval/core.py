@@ -7,10 +7,10 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 from pydantic import SecretStr
@@ -22,6 +22,7 @@ from retrieval.breaker import Breaker
 from retrieval.cache import Cache, normalised
 from retrieval.connections import BECOME_READER, ROLE, ROLE_PARAMETERS, Connection, statement_limit_s
 from retrieval.database import Database
+from retrieval.embedded import Embedded
 from retrieval.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -56,16 +57,6 @@ if TYPE_CHECKING:
 
 SPACE = sql.SQL("select space, fingerprint, dimension, analyzer from knowledge.current_release()")
 
-
-class Cancellable(Protocol):
-    """A future, of threads or of tasks."""
-
-    def cancel(self) -> bool:
-        """Nobody waits for it any more."""
-
-
-Wait = TypeVar("Wait", bound=Cancellable)
-
 EMBED_SHARE = 0.6
 """Share of a search's time after which the model is not waited for any more; the rest is for the answer."""
 
@@ -85,48 +76,6 @@ CLOSED = "This retriever is closed: open another one"
 NO_CONNECTION = "No database connection is free in time: try again, or raise KNOWLEDGE_POOL_SIZE"
 NO_TURN = "The search did not get its turn in time (KNOWLEDGE_SEARCH_TIMEOUT_MS): try again"
 SWITCHING = "The index is being switched to another model: try again"
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """A query's vector, or why there is none.
-
-    Attributes:
-        vector: None where the model failed.
-        milliseconds: what it took.
-        problem: a word of `result.REASONS`.
-        fingerprint: of the model that made the vector.
-        scale: what the model's similarities mean.
-    """
-
-    vector: object | None
-    milliseconds: float
-    problem: str | None = None
-    fingerprint: str | None = None
-    scale: Scale = DEFAULT
-
-
-class Begun(Generic[Wait]):
-    """A query's vector, on its way from when it is first asked for.
-
-    Args:
-        begin: begins to embed; what it gives can be waited for and cancelled.
-    """
-
-    def __init__(self, begin: Callable[[], Wait]) -> None:
-        self._begin = begin
-        self._waiting: Wait | None = None
-
-    def __call__(self) -> Wait:
-        """The vector, soon."""
-        if self._waiting is None:
-            self._waiting = self._begin()
-        return self._waiting
-
-    def cancel(self) -> None:
-        """Nobody waits for it any more."""
-        if self._waiting is not None:
-            self._waiting.cancel()
 
 
 class Core:
@@ -304,7 +253,7 @@ class Core:
         if self._standby is None:
             raise problem
         self.anew(search)
-        return self._standby.answer(search, problem)
+        return self._standby.answer(search, problem, search.deadline.stretched(1 / STANDBY_SHARE))
 
     def deliver(self) -> None:
         """The database answers: have it take the audit rows that wait for it, in the background."""

@@ -31,6 +31,12 @@ class Deadline:
         """Seconds that are left; 0 when there are none."""
         return max(0.0, self._end - self._clock())
 
+    def stretched(self, factor: float) -> Deadline:
+        """One that began when this one did and is that many times as long."""
+        other = Deadline(self._seconds * factor, self._clock)
+        other._end = self._end + self._seconds * (factor - 1)
+        return other
+
     def left_of(self, share: float) -> float:
         """Seconds left of the first part of the time, `share` of it (0 to 1)."""
         return max(0.0, self.left() - (1 - share) * self._seconds)

@@ -1,6 +1,8 @@
 """Audit rows of answers that were given without the database: appended to a local file, delivered when it is back.
 
-A row is on disk before its answer is given. Delivery may be interrupted anywhere: the database takes each request once.
+A row is on disk before its answer is given, and an answer whose row does not get there in time is not given: a row may
+tell of an answer that never came, never the other way round. Delivery may be interrupted anywhere: the database takes
+each request once.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ import fcntl
 import itertools
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -43,33 +47,84 @@ class Outbox:
         self.path = path
         self._under_way = path.with_suffix(".delivering")
         self._refused = path.with_suffix(".refused")
+        self._guard = threading.Lock()
+        self._lines: list[tuple[bytes, Future[None]]] = []
+        self._writing = False
 
     @property
     def waiting(self) -> bool:
         """Whether there is something to deliver."""
         return self.path.exists() or self._under_way.exists()
 
-    def append(self, row: Mapping[str, object]) -> None:
-        """Put a row on disk.
+    def append(self, row: Mapping[str, object], timeout_s: float | None = None) -> None:
+        """Put a row on disk. Rows of callers that wait at the same time go there together, in one write.
+
+        Args:
+            timeout_s: longest wait; None: as long as it takes.
 
         Raises:
+            TimeoutError: it is not there in time. It never gets there, unless it was being written just then.
             OSError: it cannot be written; then it is as if it had never been there.
         """
-        line = json.dumps(row, default=str, sort_keys=True).encode() + b"\n"
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._locked():
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(handle, "rb+") as file:
-                size = file.seek(0, os.SEEK_END)
-                if size and os.pread(handle, 1, size - 1) != b"\n":
-                    line = b"\n" + line  # a process died in the middle of a row, and gave no answer
-                try:
-                    file.write(line)
-                    file.flush()
-                    os.fsync(handle)
-                except OSError:
-                    os.ftruncate(handle, size)
-                    raise
+        written: Future[None] = Future()
+        with self._guard:
+            self._lines.append((json.dumps(row, default=str, sort_keys=True).encode() + b"\n", written))
+            begin, self._writing = not self._writing, True
+        if begin:
+            # A thread of its own: nobody can be called back from a disk that does not answer.
+            threading.Thread(target=self._write_waiting, name="knowledge-outbox").start()
+        try:
+            written.result(timeout_s)
+        finally:
+            written.cancel()
+
+    def _write_waiting(self) -> None:
+        """Write what waits, until nothing does."""
+        while True:
+            taken: list[Future[None]] = []
+            try:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with self._locked():
+                    lines = self._take(taken)
+                    if lines:
+                        self._write(lines)
+            except (OSError, MemoryError) as error:
+                with self._guard:  # also of those who have come too late to be taken
+                    self._take_under_guard(taken)
+                for written in taken:
+                    written.set_exception(error)
+            else:
+                for written in taken:
+                    written.set_result(None)
+            with self._guard:
+                if not self._lines:
+                    self._writing = False
+                    return
+
+    def _take(self, taken: list[Future[None]]) -> bytes:
+        with self._guard:
+            return self._take_under_guard(taken)
+
+    def _take_under_guard(self, taken: list[Future[None]]) -> bytes:
+        """The lines of all who still wait; whose they are is added to `taken`."""
+        found = [(line, written) for line, written in self._lines if written.set_running_or_notify_cancel()]
+        self._lines.clear()
+        taken += [written for _, written in found]
+        return b"".join(line for line, _ in found)
+
+    def _write(self, lines: bytes) -> None:
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "rb+") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size and os.pread(handle, 1, size - 1) != b"\n":
+                lines = b"\n" + lines  # a process died in the middle of a row, and gave no answer
+            try:
+                file.write(lines)
+                file.flush()
+                os.fsync(handle)
+            except OSError:
+                os.ftruncate(handle, size)
+                raise
 
     def deliver(self, send: Send) -> int:
         """Hand every row over, oldest first, and forget them. Returns how many were taken.

@@ -27,8 +27,9 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Begun, Core, Embedded, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, no_turn
 from retrieval.database import Database
+from retrieval.embedded import Begun, Embedded
 from retrieval.errors import UnavailableError
 from retrieval.feedback import Outcome
 from retrieval.limits import Deadline

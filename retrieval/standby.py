@@ -23,6 +23,7 @@ from retrieval import snapshot
 from retrieval.analysis import ANALYZER
 from retrieval.bm25 import K1, POSTING, B, mass
 from retrieval.errors import UnavailableError
+from retrieval.limits import Deadline
 from retrieval.outbox import Outbox
 from retrieval.principal import CLEARANCES, Principal
 from retrieval.result import Citation, Filters, Hit, SearchResult
@@ -132,8 +133,12 @@ class Standby:
         self._kept: OrderedDict[str, tuple[tuple[int, int, int], Snapshot]] = OrderedDict()
         self._guard = threading.Lock()
 
-    def answer(self, search: Search, problem: UnavailableError) -> SearchResult:
+    def answer(self, search: Search, problem: UnavailableError, deadline: Deadline) -> SearchResult:
         """Answer a search; its audit row is on disk before the result is given.
+
+        Args:
+            problem: with the database.
+            deadline: by when the row must be there.
 
         Raises:
             UnavailableError: there is no usable snapshot of the tenant or the release, or the audit row cannot be
@@ -141,7 +146,7 @@ class Standby:
         """
         began = search.clock()
         try:
-            found = self._snapshot(search.principal.tenant)
+            found = self._snapshot(search.principal.tenant, deadline)
         except (OSError, ValueError, KeyError, TypeError, UnavailableError) as error:
             why = str(error) if isinstance(error, UnavailableError) else "its file of the tenant cannot be read"
             raise UnavailableError(f"{problem} The standby does not answer: {why}") from None
@@ -166,7 +171,12 @@ class Standby:
             "scores": [hit.score for hit in hits],
         }
         try:
-            self.outbox.append(row)
+            self.outbox.append(row, deadline.left())
+        except TimeoutError:
+            raise UnavailableError(
+                f"{problem} The standby does not answer: the disk did not take the audit row in time"
+                " (KNOWLEDGE_SEARCH_TIMEOUT_MS)"
+            ) from None
         except OSError:
             raise UnavailableError(
                 f"{problem} The standby does not answer: the audit row cannot be written to {self.outbox.path}"
@@ -181,9 +191,12 @@ class Standby:
             as_of=header.written,
         )
 
-    def _snapshot(self, tenant: str) -> Snapshot:
+    def _snapshot(self, tenant: str, deadline: Deadline) -> Snapshot:
         path = snapshot.path_of(self._folder, tenant)
-        with self._guard:  # to load takes seconds at most, and twice the memory is worse than to wait
+        # to load takes seconds at most, and twice the memory is worse than to wait
+        if not self._guard.acquire(timeout=deadline.left()):
+            raise UnavailableError("another search still reads its file")
+        try:
             try:
                 stat = path.stat()
             except FileNotFoundError:
@@ -199,6 +212,8 @@ class Standby:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
             return self._kept[tenant][1]
+        finally:
+            self._guard.release()
 
 
 def find(found: Snapshot, search: Search, now: datetime) -> list[Hit]:

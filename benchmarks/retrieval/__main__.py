@@ -235,6 +235,23 @@ def search(bench: Bench) -> None:
     bench.measures.add("search_over_embedding", p(found.cpu, 50) / p(embedding.cpu, 50), "ratio", 0.5)
 
 
+def cache(bench: Bench) -> None:
+    """An answer that is kept, without embedding the question, and what the first one costs where answers are kept."""
+    index, world = bench.main, bench.main.world
+    encoder, _ = bench.encoder(index)
+    who = [world.everything()]
+    with index.retriever(encoder) as plain, index.retriever(encoder, result_cache_size=10_000) as retriever:
+        without = load.whole(index, plain, who, bench.questions)
+        load.whole(index, retriever, who, bench.questions[:20])
+        missed = Meter(index.pids).measure(load.asks(retriever, who, bench.questions[20:]))
+        found = Meter(index.pids).measure(load.asks(retriever, who, bench.questions))
+    bench.cpu("cached_cpu_ms", found)
+    bench.measures.add("cached_ms_p50", p(found.wall, 50), "ms")
+    bench.measures.add("cached_over_search", p(found.cpu, 50) / p(without.cpu, 50), "ratio")
+    bench.measures.add("cache_miss_over_search", p(missed.cpu, 50) / p(without.cpu, 50), "ratio")
+    note(f"cache: kept {found}; first {missed}; without a cache {without}")
+
+
 def encoding(bench: Bench, question: Question) -> Callable[[], object]:
     """The question embedded."""
     return lambda: bench.model.encode_query(question.text)
@@ -324,6 +341,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "recall": recall,
     "real": real,
     "search": search,
+    "cache": cache,
     "throughput": throughput,
     "leaks": leaks,
     "runtime": runtime,

@@ -1,30 +1,44 @@
 """Whether anybody sees what is not theirs, or misses what is: every path of the library against plain Python.
 
-Random principals ask random questions, filtered or not, of every kept release, through `Retriever` and
-`AsyncRetriever`; and the runtime's own role reads every table by SQL, parents and partitions, COPY included.
+Random principals ask random questions, filtered or not, through `Retriever` and `AsyncRetriever`, with neighbours
+joined, hits of a document bounded, repetitions left out, a cross-encoder, a result cache and a standby; and the
+runtime's own role reads every table by SQL, parents and partitions, COPY included.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 from psycopg import sql
+from pydantic import SecretStr
 
 from assets.index.desired import Access
+from assets.index.standby import write_standby
 from benchmarks.retrieval.index import Index
 from benchmarks.retrieval.texts import Question
 from benchmarks.retrieval.world import CLEARANCES, Vectors, World, chunk_id, document_id
-from retrieval import AsyncRetriever, Filters, Principal, SearchResult
+from retrieval import AsyncRetriever, Filters, Principal, SearchResult, Shape
+from retrieval.audit import load_key
 from retrieval.bm25 import POSTING
+from retrieval.rerank import Reranker
 from retrieval.schema.migrate import READABLE, READER, space_schema
 
+SHAPES = (
+    Shape(neighbours=1),
+    Shape(neighbours=5),
+    Shape(per_document=1),
+    Shape(unique=True),
+    Shape(per_document=2, neighbours=2, unique=True),
+)
 FILTERS = (None, None, Filters(source="podcast"), Filters(language="de"), Filters(tags="tag3"))
 
 
@@ -52,6 +66,10 @@ class Proof:
             self.pairs += len(allowed - found)
 
 
+Asked = tuple[Question, Principal, Filters | None, int]
+"""A question, who asks it, of what, and for how many passages."""
+
+
 class Oracle:
     """Who may see which passages, by the rule in plain Python."""
 
@@ -60,6 +78,7 @@ class Oracle:
         self._ids = [chunk_id(document_id(world, row), text) for row, text in enumerate(world.texts)]
         self._language = dict(zip(reversed(world.documents), reversed(world.languages), strict=True))
         self._visible: dict[Principal, list[int]] = {}
+        self._rows = {one: row for row, one in enumerate(self._ids)}
 
     def allowed(self, principal: Principal, filters: Filters | None = None) -> set[str]:
         """Ids of passages."""
@@ -67,6 +86,19 @@ class Oracle:
             self._visible[principal] = self._world.visible(principal, datetime.now(UTC)).tolist()
         rows = self._visible[principal]
         return {self._ids[row] for row in rows if filters is None or self._passes(row, filters)}
+
+    def between(self, parts: Sequence[str], allowed: set[str]) -> set[str]:
+        """What of `allowed` stands in the same document from the first of some passages to the last."""
+        rows = [self._rows[part] for part in parts if part in self._rows]
+        return {self._ids[row] for row in range(min(rows), max(rows) + 1)} & allowed if rows else set()
+
+    def text(self, part: str) -> str:
+        """The text of a passage."""
+        return self._world.texts[self._rows[part]] if part in self._rows else ""
+
+    def texts(self, allowed: set[str]) -> set[str]:
+        """The texts of passages."""
+        return {self.text(one) for one in allowed}
 
     def _passes(self, row: int, filters: Filters) -> bool:
         number = self._world.documents[row]
@@ -93,17 +125,80 @@ def prove(index: Index, encoder: Vectors, questions: Sequence[Question], searche
     results = asyncio.run(_ask(index, encoder, asked[::4]))
     for (_, principal, filters, k), result in zip(asked[::4], results, strict=True):
         _compare(proof, result, oracle.allowed(principal, filters), k)
+    shaped(index, encoder, oracle, asked[::2], draw, proof)
+    _from_standby(index, encoder, oracle, asked[::4], draw, proof)
     _by_sql(index, oracle, draw, proof)
     return proof
+
+
+class Judge:
+    """A cross-encoder that likes long passages, and keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def predict(self, pairs: Sequence[tuple[str, str]], **_: Any) -> list[float]:
+        """Scores of question and passage."""
+        self.shown += [text for _, text in pairs]
+        return [float(len(text)) for _, text in pairs]
+
+
+def shaped(
+    index: Index, encoder: Vectors, oracle: Oracle, asked: Sequence[Asked], draw: random.Random, proof: Proof
+) -> None:
+    """Shapes, the cache and a cross-encoder: each search twice, the second time from the cache."""
+    judge, judged = Judge(), {"reranker": "judge", "rerank_budget_ms": 60_000}
+    with (
+        index.retriever(encoder, result_cache_size=len(asked)) as keeping,
+        index.retriever(encoder, **judged) as reranking,
+    ):
+        reranking._reranker = Reranker("judge", load=lambda _: judge)
+        for question, principal, filters, k in asked:
+            allowed = oracle.allowed(principal, filters)
+            shape = draw.choice((None, *SHAPES))
+            answers = [
+                one.search(question.text, principal=principal, filters=filters, k=k, shape=shape)
+                for one in (keeping, keeping, reranking)
+            ]
+            assert ("cached" in answers[1].timings) == bool(answers[0].hits)
+            for result in answers:
+                _compare_shaped(proof, oracle, result, allowed)
+            proof.leaks += answers[1].hits != answers[0].hits
+            proof.leaks += len(set(judge.shown) - oracle.texts(allowed))
+            proof.pairs += len(judge.shown)
+            judge.shown.clear()
+
+
+def _compare_shaped(proof: Proof, oracle: Oracle, result: SearchResult, allowed: set[str]) -> None:
+    for hit in result:
+        parts = hit.parts or (hit.chunk_id,)
+        proof.compare(parts, allowed)
+        proof.missing += len(oracle.between(parts, allowed) - set(parts))
+        proof.leaks += hit.text != "\n\n".join(oracle.text(part) for part in parts)
+
+
+def _from_standby(
+    index: Index, encoder: Vectors, oracle: Oracle, asked: Sequence[Asked], draw: random.Random, proof: Proof
+) -> None:
+    """The same while the database is gone."""
+    with tempfile.TemporaryDirectory(prefix="kp-") as folder:
+        home = Path(folder)
+        with index.owner() as owner:
+            write_standby(owner, home / "standby", load_key(home / "keys" / "standby.key"), now=datetime.now(UTC))
+        gone = {"dsn": SecretStr("host=/nowhere dbname=x"), "home": home, "standby": home / "standby"}
+        with index.retriever(encoder, **gone) as retriever:
+            for question, principal, filters, k in asked:
+                shape = draw.choice((None, *SHAPES))
+                result = retriever.search(question.text, principal=principal, filters=filters, k=k, shape=shape)
+                assert result.reasons == ("standby",)
+                _compare_shaped(proof, oracle, result, oracle.allowed(principal, filters))
 
 
 def _compare(proof: Proof, result: SearchResult, allowed: set[str], k: int) -> None:
     proof.compare((hit.chunk_id for hit in result), allowed, whole=len(allowed) <= min(k, 50))
 
 
-async def _ask(
-    index: Index, encoder: Vectors, asked: Sequence[tuple[Question, Principal, Filters | None, int]]
-) -> list[SearchResult]:
+async def _ask(index: Index, encoder: Vectors, asked: Sequence[Asked]) -> list[SearchResult]:
     retriever = await AsyncRetriever.connect(settings=index.settings, encoder=encoder)
     async with retriever:
         return [await retriever.search(q.text, principal=who, filters=f, k=k) for q, who, f, k in asked]

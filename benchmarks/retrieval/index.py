@@ -108,9 +108,9 @@ class Index:
         return psycopg.connect(self.owner_dsn, autocommit=True)
 
     @contextmanager
-    def retriever(self, encoder: Any) -> Iterator[Retriever]:
-        """A retriever for a while."""
-        with Retriever.connect(settings=self.settings, encoder=encoder) as retriever:
+    def retriever(self, encoder: Any, **values: Any) -> Iterator[Retriever]:
+        """A retriever for a while; `values` are settings that differ."""
+        with Retriever.connect(settings=self.settings.model_copy(update=values), encoder=encoder) as retriever:
             yield retriever
 
     def pids(self) -> list[int]:

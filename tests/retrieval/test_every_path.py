@@ -1,6 +1,6 @@
 """Every path of the library that returns anything, for many principals, against plain Python: no leak, nothing missing.
 
-`python -m benchmarks.retrieval --parts access` plays the same at another size.
+`python -m benchmarks.retrieval --parts leaks` plays the same at another size.
 """
 
 from __future__ import annotations

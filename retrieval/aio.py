@@ -18,6 +18,7 @@ from retrieval.breaker import Attempt
 from retrieval.cache import STATE, Cache
 from retrieval.connections import (
     BECOME_READER,
+    COMMIT,
     PREPARED_MAX,
     ROLE,
     ROLE_PARAMETERS,
@@ -239,7 +240,7 @@ class AsyncRetriever(Core):
         if asked.kept is not None:
             async with connection.pipeline():
                 cursor = await connection.execute(*cache.again(search, asked), binary=True)
-                await connection.commit()
+                await connection.execute(COMMIT)
             rows = await cursor.fetchall()
             if not rows:
                 cache.drop(search, asked)
@@ -264,7 +265,7 @@ class AsyncRetriever(Core):
         final = await self._last_statement(search, connection, space, vector)
         async with connection.pipeline():
             cursor = await connection.execute(*final, binary=True)
-            await connection.commit()
+            await connection.execute(COMMIT)
         return await cursor.fetchall(), final[1]
 
     async def _last_statement(

@@ -28,6 +28,9 @@ ROLE = sql.SQL(
 ROLE_PARAMETERS = {"reader": READER, "owner": OWNER}
 BECOME_READER = sql.SQL("set role {}").format(sql.Identifier(READER))
 
+COMMIT = sql.SQL("commit")
+"""Sent behind the last statement of a pipeline, whose end waits for both; the driver's own would wait once more."""
+
 QUERY_CANCELED = "57014"
 NOT_SET_UP = frozenset({"3F000", "42P01", "42703", "42883", "42501"})
 """SQLSTATEs of a schema, table, column or function that is not there, or may not be used."""

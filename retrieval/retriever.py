@@ -18,6 +18,7 @@ from retrieval.breaker import Attempt
 from retrieval.cache import STATE, Cache
 from retrieval.connections import (
     BECOME_READER,
+    COMMIT,
     PREPARED_MAX,
     ROLE,
     ROLE_PARAMETERS,
@@ -293,7 +294,7 @@ class Retriever(Core):
         if asked.kept is not None:
             with connection.pipeline():
                 cursor = connection.execute(*cache.again(search, asked), binary=True)
-                connection.commit()
+                connection.execute(COMMIT)
             rows = cursor.fetchall()
             if not rows:
                 cache.drop(search, asked)
@@ -321,7 +322,7 @@ class Retriever(Core):
         final = self._last_statement(search, connection, space, vector)
         with connection.pipeline():
             cursor = connection.execute(*final, binary=True)
-            connection.commit()
+            connection.execute(COMMIT)
         return cursor.fetchall(), final[1]
 
     def _last_statement(self, search: Search, connection: Connection, space: Space, vector: object | None) -> Statement:

@@ -207,3 +207,15 @@ def test_hostile_pages_take_no_quadratic_time(html: str) -> None:
     assert time.process_time() - started < 5
     for document in documents:
         assert_sound(document)
+
+
+def test_lists_and_quotations_at_the_end_of_a_plain_page_are_kept() -> None:
+    page = (
+        '<html lang="de"><head><meta name="author" content="Ada"><title>Öl</title></head><body><h1>Öl</h1>'
+        "<p>Ein Absatz mit Text, der lang genug ist, damit er als Inhalt erkannt wird, und noch etwas mehr.</p>"
+        "<ol><li>eins</li><li>zwei<ul><li>drei</li></ul></li></ol><blockquote><p>Kurz.</p></blockquote>"
+        "<p>© Firma</p></body></html>"
+    )
+    document = read_one(page)
+    assert document.authors == ("Ada",)
+    assert document.text.endswith("1. eins\n2. zwei\n  - drei\n\nKurz.")

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from assets.silver.document import Document, RefusedPart
+from assets.silver.limits import Limits
 from assets.silver.readers import read
 from assets.silver.readers.number_format import shown
 from assets.silver.refusal import RefusedError
@@ -453,3 +454,29 @@ def test_flowed_text_is_joined_and_declared_character_sets_are_kept() -> None:
     made.set_content("Ein Satz, der \nweitergeht: äöü ß €.\n", charset="cp1252", cte="quoted-printable")
     made.replace_header("Content-Type", 'text/plain; charset="cp1252"; format=flowed')
     assert read(made.as_bytes(), "a.eml")[0].text == "Ein Satz, der weitergeht: äöü ß €."
+
+
+def test_rtf_of_old_macintosh_and_signs_in_two_halves() -> None:
+    assert only(rb"{\rtf1\mac Gr\'9f\'a7e.\par}", "a.rtf").text == "Grüße."
+    assert only(rb"{\rtf1\ansi\ansicpg1252 Gut \u-10179?\u-8694?.\par}", "a.rtf").text == "Gut 😊."
+
+
+def test_a_text_that_is_attached_is_in_the_character_set_its_part_declares() -> None:
+    message = EmailMessage()
+    message["From"], message["Subject"] = "ada@example.org", "Text"
+    message.set_content("Anbei.")
+    message.add_attachment("こんにちは", charset="iso-2022-jp", filename="a.txt")
+    assert [document.text for document in read(message.as_bytes(), "a.eml")] == ["Anbei.", "こんにちは"]
+
+
+def test_cells_beyond_the_limit_are_refused() -> None:
+    from openpyxl import Workbook
+
+    made = Workbook()
+    for number in range(4):
+        made.active.append([number, f"Zeile {number}"])
+    buffer = io.BytesIO()
+    made.save(buffer)
+    with pytest.raises(RefusedError) as refused:
+        read(buffer.getvalue(), "a.xlsx", Limits(cells=7))
+    assert (refused.value.code, refused.value.detail) == ("too_many_entries", "more than 7 filled cells")

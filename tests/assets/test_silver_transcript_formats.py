@@ -376,3 +376,24 @@ def test_line_breaks_of_unicode_may_stand_in_json() -> None:
 def test_long_text_with_times_is_text_by_its_name() -> None:
     document = read_one("\n".join(f"00:{n // 60:02d}:{n % 60:02d} {'Wort ' * 30}" for n in range(0, 3000, 5)), "a.txt")
     assert (document.reader.split("/")[0], document.notes) == ("transcript-text", ())
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "said"),
+    [
+        ('[[{"start": 0.0, "end": 2.0, "text": "Eins."}, {"start": 2, "end": 4, "text": "Zwei."}]]', "a.json", [None]),
+        ('{"start": 0.0, "end": 2.0, "text": "Eins."}\n{"start": 2, "end": 4, "text": "Zwei."}\n', "a.jsonl", [None]),
+        (
+            '{"speakers": [{"id": 0, "name": "Ada"}], "monologues": [{"speaker": 0, "elements":'
+            ' [{"value": "Eins.", "ts": 0.5, "end_ts": 0.8}, {"value": " Zwei.", "ts": 1, "end_ts": 2}]}]}',
+            "a.json",
+            ["Ada"],
+        ),
+        ("0:00:01.000,0:00:04.000\nEins.[br]Zwei.\n", "a.sbv", [None]),
+    ],
+    ids=["list in a list", "JSON Lines", "names beside the passages", "SBV of YouTube"],
+)
+def test_odd_ways_to_write_two_sentences(content: str, path: str, said: list[str | None]) -> None:
+    (document,) = read(content.encode(), path)
+    assert document.text == "Eins. Zwei."
+    assert [block.speaker for block in document.blocks] == said

@@ -33,6 +33,8 @@ _REPLY = re.compile(r"^(?:\s*(?:re|aw|fwd?|wg|antw|sv)\s*(?:\[\d+\])?:\s*)+", re
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n\s*")
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 _UNREADABLE = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted"})
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+"""Byte-order marks, which say more than a header."""
 _SIGNED = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"})
 
 _Broken = (LookupError, ValueError, AttributeError, TypeError, AssertionError, errors.MessageError)
@@ -205,7 +207,19 @@ def _attachment(part: EmailMessage, name: str, limits: Limits) -> list[Document]
         if not isinstance(message, EmailMessage):
             raise RefusedError("malformed", "a forwarded message")
         return list(_read(message, limits))
-    return list(read_file(_bytes(part), name, limits))
+    return list(read_file(_content(part), name, limits))
+
+
+def _content(part: EmailMessage) -> bytes:
+    """Bytes of an attachment; those of a text are UTF-8 where it declares another character set and keeps to it."""
+    content = _bytes(part)
+    charset = part.get_content_charset()
+    if part.get_content_maintype() != "text" or not charset or content.startswith(_MARKS):
+        return content
+    try:
+        return content.decode(charset).encode("utf-8")
+    except (LookupError, UnicodeError, ValueError):
+        return content
 
 
 def _name(part: EmailMessage, position: int) -> str:

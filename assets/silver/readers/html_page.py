@@ -22,7 +22,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-READER = "html/1"
+READER = "html/2"
 
 _BEGINS = re.compile(
     r"(?:<!--.*?-->|<\?xml[^>]*\?>|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
@@ -56,13 +56,14 @@ _MOSTLY_LINKS = 0.6
 _ONLY_LINKS = 0.95
 _PROSE = 80
 """Characters of a paragraph, without links, that is content even where trafilatura leaves it out at the edges."""
+_ENDS_OF_SENTENCES = (".", "!", "?", ":", ".“", ".”", ".)", '."', ".↩︎")
 _NOTICE = re.compile(
     r"\bcookies?\b|all rights reserved|alle rechte vorbehalten|^\W*(?:©|\(c\)|copyright)", re.IGNORECASE
 )
 
 _PUBLISHED = (
-    "article:published_time datepublished date dc.date dc.date.issued dcterms.created dcterms.issued dc.terms.date"
-    " pubdate publish-date publish_date publication_date parsely-pub-date sailthru.date og:published_time"
+    "article:published_time datepublished date dc.date dc.date.issued dcterms.date dcterms.created dcterms.issued"
+    " dc.terms.date pubdate publish-date publish_date publication_date parsely-pub-date sailthru.date og:published_time"
     " citation_publication_date citation_date created"
 ).split()
 _LINKED_DATA = re.compile(r'"datePublished"\s*:\s*"([^"\\]{8,40})"')
@@ -168,6 +169,8 @@ def _kept(pieces: Sequence[Piece], judged: str) -> list[Piece]:
     first, last = chosen[0], chosen[-1]
     while first and pieces[first - 1].kind == "heading":
         first -= 1
+    while last + 1 < len(pieces) and _goes_on(pieces[last + 1]):
+        last += 1
     kept = [
         piece
         for piece, vote in zip(pieces[first : last + 1], votes[first : last + 1], strict=True)
@@ -180,6 +183,12 @@ def _kept(pieces: Sequence[Piece], judged: str) -> list[Piece]:
 def _is_prose(piece: Piece) -> bool:
     long = len(piece.text) >= _PROSE and piece.kind in ("paragraph", "list", "code")
     return long and piece.links < 1 - _MOSTLY_LINKS and _NOTICE.search(piece.text) is None
+
+
+def _goes_on(piece: Piece) -> bool:
+    """Whether a piece right behind the main content belongs to it: a list, table or sentence that is no notice."""
+    whole = piece.kind in ("list", "table", "code") or piece.text.rstrip().endswith(_ENDS_OF_SENTENCES)
+    return whole and piece.kind != "heading" and piece.links < 1 - _MOSTLY_LINKS and not _NOTICE.search(piece.text)
 
 
 def _vote(piece: Piece, known: set[tuple[str, ...]]) -> bool | None:
@@ -201,7 +210,7 @@ def _metadata(root: HtmlElement) -> Metadata:
     found = extract_metadata(root, date_config={"extensive_search": False, "max_date": "2199-12-31"})
     declared = {
         "title": _og_title(root) or found.title,
-        "authors": [name for name in (found.author or "").split("; ") if name],
+        "authors": [name for name in (found.author or _named_author(root)).split("; ") if name],
         "tags": [part.strip() for tag in [*(found.categories or ()), *(found.tags or ())] for part in tag.split(",")],
         "date": _declared_date(root),
         "url": found.url,
@@ -223,6 +232,15 @@ def _og_title(root: HtmlElement) -> str | None:
         if element.get("property") == "og:title" and one_line(element.get("content") or ""):
             return one_line(element.get("content"))
     return None
+
+
+def _named_author(root: HtmlElement) -> str:
+    """Who the head names in so many words; trafilatura passes over a name of one word."""
+    for element in root.iter("meta"):
+        said = one_line(element.get("content") or "")
+        if (element.get("name") or "").lower() == "author" and said and not said.startswith("http") and "@" not in said:
+            return said
+    return ""
 
 
 def _declared_date(root: HtmlElement) -> str | None:

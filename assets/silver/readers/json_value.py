@@ -60,6 +60,23 @@ def parse(text: str) -> Parsed:
     return Parsed(value, end, tuple(notes))
 
 
+def parse_lines(text: str) -> Parsed | None:
+    """A list of the values of a text that has one on each line (JSON Lines); None where a line is none."""
+    values: list[Any] = []
+    notes: list[str] = []
+    for line in text.split("\n"):
+        if line.strip():
+            try:
+                parsed = parse(line)
+            except RefusedError:
+                return None
+            if not isinstance(parsed.value, dict) or line[parsed.end :].strip():
+                return None
+            values.append(parsed.value)
+            notes += parsed.notes
+    return Parsed(values, len(text), tuple(dict.fromkeys(notes)))
+
+
 def whole(text: str) -> bool:
     """Whether the text is a JSON object or list from its first character to its last, or one that is broken."""
     try:

@@ -23,7 +23,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
-READER = "pdf/2"
+READER = "pdf/3"
 
 _LOOKED_AT = 10
 """Pages in which pypdf looks for text where PDFium has found none: scans are long."""
@@ -38,8 +38,8 @@ _DATE = re.compile(r"(?:D:)?(\d{4})(\d{2})(\d{2})")
 def read(content: bytes, limits: Limits = DEFAULT_LIMITS) -> Document:
     """A PDF file, opened with the empty password where it is encrypted.
 
-    Pages that cannot be read while others can are left out and noted. White, tiny, transparent and invisible text,
-    and text beyond the edges of the page, is kept apart; what text recognition put behind a scan is text.
+    Pages that cannot be read while others can are left out and noted. White, tiny, transparent, covered and invisible
+    text, and text beyond the edges of the page, is kept apart; what text recognition put behind a scan is text.
 
     Raises:
         RefusedError: `encrypted` when it needs a password, `malformed` when it is damaged, `too_many_pages`,

@@ -21,7 +21,7 @@ _HYPHEN = "\ufffe"
 _PRINTED_LINE = re.compile(f"[^\r\n{_HYPHEN}]*[^\\s{_HYPHEN}][^\r\n{_HYPHEN}]*{_HYPHEN}?")
 _WORD = re.compile(r"\S+")
 
-_TEXT, _IMAGE, _FORM = 1, 3, 5
+_TEXT, _PATH, _IMAGE, _FORM = 1, 2, 3, 5
 """Kinds of page objects (`FPDF_PAGEOBJ_*`)."""
 _AS_SHOWN, _FLATTENED = 0, 1
 """`FLAT_NORMALDISPLAY`, `FLATTEN_SUCCESS`."""
@@ -36,6 +36,10 @@ _SIZE_OF_GLYPH = 1.4
 _OPAQUE = 26
 """Of 255: letters with less are not seen."""
 _NEARLY_WHITE = 240
+_COVERING = 230
+"""Of 255: what is painted with as much hides what is below."""
+_LEAST_COVER, _MOST_COVERS = 4.0, 100
+"""Points of an area that can hide a word, and how many areas of a page are looked at."""
 _FIXED_PITCH = 1
 """Flag of a font (ISO 32000-1, table 123)."""
 _TYPEWRITER = re.compile(rb"courier|mono(?!type)|consol|menlo|typewriter|(?:cm|sf|ec|lm)tt")
@@ -85,6 +89,10 @@ class _Objects:
     suspects: dict[int, str] = field(default_factory=dict)
     sizes: dict[int, float] = field(default_factory=dict)
     seen: int = 0
+    order: dict[int, int] = field(default_factory=dict)
+    """Text objects by their address: how many of them were painted before."""
+    covers: list[tuple[int, _Box]] = field(default_factory=list)
+    """Opaque areas, and how many text objects had been painted before each."""
 
 
 class PageReader:
@@ -102,6 +110,7 @@ class PageReader:
         self._matrix = raw.FS_MATRIX()
         self._name = ctypes.create_string_buffer(128)
         self._flags = ctypes.c_int()
+        self._stroke = ctypes.c_int()
 
     def read(self, number: int) -> Page:
         """A page by its number from 1.
@@ -145,6 +154,8 @@ class PageReader:
         self._look_at(page, raw.FPDFPage_CountObjects(page), raw.FPDFPage_GetObject, objects, 0, None)
         if objects.suspects:
             text = self._without_hidden(text, page, text_page, number, objects, index, result)
+        if objects.covers:
+            text = self._without_covered(text, page, text_page, number, objects, index, result)
         edges = raw.FS_RECTF()
         known = raw.FPDF_GetPageBoundingBox(page, edges)
         result.lines = self._lines(text, text_page, number, index, edges if known else None, result)
@@ -272,6 +283,8 @@ class PageReader:
             kind = raw.FPDFPageObj_GetType(item)
             objects.seen += 1
             if kind == _TEXT:
+                if depth == 0:
+                    objects.order[_address(item)] = len(objects.order)
                 suspicion = None
                 raw.FPDFTextObj_GetFontSize(item, size)
                 if raw.FPDFTextObj_GetTextRenderMode(item) in _INVISIBLE_MODES:
@@ -287,6 +300,9 @@ class PageReader:
                 if suspicion is not None:
                     objects.suspects[_address(item)] = suspicion
                     objects.sizes[_address(item)] = size.value
+            elif kind == _PATH:
+                if objects.order and len(objects.covers) < _MOST_COVERS and self._is_opaque(item):
+                    objects.covers.append((len(objects.order), around or self._bounds_of(item)))
             elif kind == _IMAGE:
                 objects.images.append(around or self._bounds_of(item))
             elif kind == _FORM and depth < _FORM_DEPTH:
@@ -299,6 +315,52 @@ class PageReader:
         if not self._raw.FPDFPageObj_GetBounds(item, left, bottom, right, top):
             return (0.0, 0.0, 0.0, 0.0)
         return (left.value, bottom.value, right.value, top.value)
+
+    def _is_opaque(self, path: Any) -> bool:
+        """Whether an area is filled and large enough to lie over a word."""
+        box = self._bounds_of(path)
+        if box[2] - box[0] < _LEAST_COVER or box[3] - box[1] < _LEAST_COVER:
+            return False
+        if not self._raw.FPDFPath_GetDrawMode(path, self._flags, self._stroke) or not self._flags.value:
+            return False
+        return bool(self._raw.FPDFPageObj_GetFillColor(path, *self._colour)) and self._colour[3].value >= _COVERING
+
+    def _without_covered(
+        self,
+        text: str,
+        page: Any,
+        text_page: Any,
+        number: int,
+        objects: _Objects,
+        index: Callable[[int], int],
+        result: Page,
+    ) -> str:
+        """The text with blanks for what lies under an area painted later, as where somebody blackened a name.
+
+        Only where nothing can be told apart in the page as it is shown.
+        """
+        raw = self._raw
+        runs: list[tuple[int, int]] = []
+        for at, character in enumerate(text):
+            item = None if character.isspace() else raw.FPDFText_GetTextObject(text_page, index(at))
+            painted = objects.order.get(_address(item)) if item else None
+            if painted is None:
+                continue
+            box = self._box_of(text_page, index(at), index(at))
+            if not any(painted < after and _overlap(box, cover) for after, cover in objects.covers):
+                continue
+            if runs and not text[runs[-1][1] : at].strip(" "):
+                runs[-1] = (runs[-1][0], at + 1)
+            else:
+                runs.append((at, at + 1))
+        kept = list(text)
+        picture = self._rendered(number) if runs else None
+        for start, end in runs:
+            box = self._box_of(text_page, index(start), index(end - 1))
+            if picture is not None and not self._stands_out(page, picture, box):
+                result.hidden.append(("covered_text", text[start:end].replace(_HYPHEN, "").strip()))
+                kept[start:end] = " " * (end - start)
+        return "".join(kept)
 
     def _without_hidden(
         self,

@@ -16,7 +16,7 @@ from assets.silver.readers.ooxml import nearly_white
 from assets.silver.readers.properties import properties
 from assets.silver.refusal import RefusedError
 
-READER = "rtf/1"
+READER = "rtf/2"
 
 _HEADING, _ROW, _ITEM, _NOTE, _NOTE_END = (chr(code) for code in range(0xE100, 0xE105))
 _MARKS = re.compile(f"[{_HEADING}-{_NOTE_END}]")
@@ -32,6 +32,8 @@ _CHANNEL = re.compile(r"\\(red|green|blue)(\d{1,3})")
 _INFO = re.compile(r"\{\\(?P<key>title|author|keywords)(?P<text>(?:[^{}\\]|\\[^{}]|\\[{}])*)\}")
 _DAY = re.compile(r"\{\\(?:revtim|creatim)\\yr(\d{4})\\mo(\d{1,2})\\dy(\d{1,2})")
 _CODE_PAGE = re.compile(r"\\ansicpg\d+")
+_CHARACTER_SET = re.compile(r"\s*\{\\rtf1?\s*\\(mac|pca?)\b")
+_BYTE = re.compile(r"\\'([89a-fA-F][0-9a-fA-F])")
 _SEARCHED = 200_000
 """Tables, styles and properties stand at the beginning of a file."""
 
@@ -77,7 +79,7 @@ def read(content: bytes, limits: Limits) -> Document:
         RefusedError: `malformed`, or a limit.
     """
     # RTF is ASCII; other bytes stand for themselves in the file's code page.
-    rtf = _as_ascii(content)
+    rtf = _in_unicode(_as_ascii(content))
     head = rtf[:_SEARCHED]
     marked = _mark(rtf, _heading_styles(head), _white_colours(head), limits)
     prologue = "".join(["{\\rtf1\\ansi", *_CODE_PAGE.findall(head)[:1], _font_table(head)])
@@ -98,11 +100,22 @@ def _as_ascii(content: bytes) -> str:
     return text if text.isascii() else re.sub(r"[\x80-\xff]", lambda match: f"\\'{ord(match[0]):02x}", text)
 
 
+def _in_unicode(rtf: str) -> str:
+    """Bytes of a character set that striprtf does not know, those of old Macintosh and DOS, written as characters."""
+    named = _CHARACTER_SET.match(rtf[:200])
+    if named is None or _CODE_PAGE.search(rtf[:_SEARCHED]):
+        return rtf
+    encoding = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}[named[1]]
+    return _BYTE.sub(lambda match: f"\\u{ord(bytes.fromhex(match[1]).decode(encoding))}?", rtf)
+
+
 def _decoded(rtf: str) -> str:
     from striprtf.striprtf import rtf_to_text
 
     try:
-        return str(rtf_to_text(rtf, errors="replace"))
+        text = str(rtf_to_text(rtf, errors="replace"))
+        # signs beyond the first 65,536 are written as two halves each
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise RefusedError("malformed", "the RTF cannot be understood") from error
 

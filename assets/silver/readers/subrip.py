@@ -8,7 +8,7 @@ from assets.silver.readers import captions
 from assets.silver.readers.transcript import document_of
 
 READER = "subrip/1"
-SBV_READER = "sbv/1"
+SBV_READER = "sbv/2"
 
 _SEARCHED = 2000
 """Characters within which the first cue begins."""
@@ -39,7 +39,7 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
 
 def read_sbv(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
     """An SBV file; arguments and errors as for `read`."""
-    parsed, notes = captions.parse(text, "sbv", limits)
+    parsed, notes = captions.parse(text.replace("[br]", "\n"), "sbv", limits)
     return document_of(captions.cues_of(parsed), SBV_READER, notes=notes, limits=limits)
 
 

@@ -66,7 +66,7 @@ TEXT_FORMATS: tuple[TextFormat, ...] = (
         "transcript-json",
         transcript_json.READER,
         transcript_json.read,
-        (".json",),
+        (".json", ".jsonl", ".ndjson"),
         transcript_json.shows,
         cleans=True,
     ),

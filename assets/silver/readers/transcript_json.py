@@ -22,7 +22,7 @@ from assets.silver.readers.passages import Passage, cues_from, in_milliseconds, 
 from assets.silver.readers.transcript import document_of
 from assets.silver.refusal import RefusedError
 
-READER = "transcript-json/1"
+READER = "transcript-json/2"
 
 EXPECTED = (
     "no list of passages was found; expected are for instance `segments` with `start`, `end` and `text`"
@@ -114,7 +114,10 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
             it holds no passages, `too_many_cues`, `nested_too_deep`.
     """
     parsed = json_value.parse(text)
-    if text[parsed.end :].strip():
+    lines = json_value.parse_lines(text) if text[parsed.end :].strip() else None
+    if lines is not None:
+        parsed = lines
+    elif text[parsed.end :].strip():
         raise RefusedError(
             "malformed", f"line {text.count(chr(10), 0, parsed.end) + 1}: text behind the end of the JSON"
         )
@@ -124,6 +127,9 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
     if len(items) > limits.cues:
         raise RefusedError("too_many_cues", f"{len(items)} passages")
     passages, lost, milliseconds = _passages(items)
+    names = _names_of_speakers(parsed.value)
+    if names:
+        passages = [passage._replace(speaker=names.get(passage.speaker or "", passage.speaker)) for passage in passages]
     if not passages:
         raise RefusedError("malformed", f"none of the {lost} passages has text and times that can be understood")
     notes = list(parsed.notes)
@@ -142,7 +148,12 @@ def find(value: Any, depth: int = 0) -> Sequence[Mapping[str, Any]] | None:
         items = [item for item in value if isinstance(item, Mapping)]
         if items and 2 * sum(map(_is_passage, items[:200])) >= len(items[:200]):
             return items
-        return [passage for item in items for passage in _with_speaker(find(item, depth + 1) or (), item)] or None
+        return [
+            passage
+            for item in value
+            if isinstance(item, Mapping | list)
+            for passage in _with_speaker(find(item, depth + 1) or (), item if isinstance(item, Mapping) else {})
+        ] or None
     if not isinstance(value, Mapping):
         return None
     names = sorted((name for name, item in value.items() if isinstance(item, list | Mapping)), key=_rank)
@@ -281,6 +292,18 @@ def _speaker(item: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _names_of_speakers(value: Any) -> dict[str, str]:
+    """Names by the numbers that passages use, where the transcript has a list of them beside its passages."""
+    listed = value.get("speakers") if isinstance(value, Mapping) else None
+    names = {}
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, Mapping) and isinstance(entry.get("name"), str) and one_line(entry["name"]):
+            known = _speaker({"speaker": entry.get("id")})
+            if known is not None:
+                names[known] = one_line(entry["name"])
+    return names
+
+
 def _by_words(item: Mapping[str, Any], whole: Passage) -> list[Passage]:
     """The passage, or the sentences of a long one where its words have times of their own and tell its text."""
     words = [word for word in item.get("words") or () if isinstance(word, Mapping)]
@@ -332,7 +355,8 @@ def _metadata(value: Any) -> Metadata:
     plain = {key: value[key] for key in _METADATA if isinstance(value.get(key), str | list)}
     if "language_code" in plain:
         plain.setdefault("language", plain.pop("language_code"))
-    inner = value.get("metadata")
-    if isinstance(inner, Mapping):
-        plain = {key: inner[key] for key in _METADATA if isinstance(inner.get(key), str)} | plain
+    for name in ("metadata", "result"):
+        inner = value.get(name)
+        if isinstance(inner, Mapping):
+            plain = {key: inner[key] for key in _METADATA if isinstance(inner.get(key), str)} | plain
     return metadata_from(plain)

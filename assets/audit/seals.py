@@ -2,7 +2,8 @@
 
 A seal is a keyed hash (HMAC-SHA256) over the hash of the rows and the seal before. The key lies outside the database,
 so whoever can rewrite rows and seals there, the database's administrator for one, still cannot make them agree.
-Retention drops whole months and says so in the chain; the seals stay.
+Retention drops whole months and says so in the chain; the seals stay. An erasure that empties comments seals their days
+once more, in an entry of its own, and only where the rows were as they had been sealed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import hmac
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -39,12 +40,12 @@ GRACE = timedelta(hours=1)
 SEAL_LOCK = 0x7365616C
 """Advisory lock that keeps two processes from sealing at once ("seal" in ASCII)."""
 
-DAY, DROP = "day", "drop"
+DAY, DROP, AMEND = "day", "drop", "amend"
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """One entry of the chain: a day that is over, or a month (its first day) that retention dropped."""
+    """One entry of the chain: a day that is over, a month (its first day) that retention dropped, a day once more."""
 
     number: int
     kind: str
@@ -77,6 +78,7 @@ class Verdict:
         problems: what was tampered with, by day; empty where nothing was.
         days: days whose rows were compared.
         dropped: days whose rows retention has dropped.
+        amended: days that erasures sealed once more.
         sealed_to: last day that is sealed; None before the first.
         head: the last seal; written down elsewhere it also shows that seals were cut off.
     """
@@ -84,6 +86,7 @@ class Verdict:
     problems: list[Problem] = field(default_factory=list)
     days: int = 0
     dropped: int = 0
+    amended: int = 0
     sealed_to: date | None = None
     head: str = ""
 
@@ -135,7 +138,8 @@ def verify(connection: Connection, key: bytes, *, head: str | None = None) -> Ve
         days = [one for one in seals if one.kind == DAY]
         gone = {one.day for one in seals if one.kind == DROP}
         compared = [one for one in days if one.day.replace(day=1) not in gone]
-        for one in compared:
+        newest = {one.day: one for one in seals if one.kind in (DAY, AMEND)}
+        for one in (newest[one.day] for one in compared):
             found = _rows_of(connection, one.day)
             if found != (one.audit_rows, one.feedback_rows, one.digest):
                 problems.append(Problem(one.day, _difference(one, found)))
@@ -144,9 +148,36 @@ def verify(connection: Connection, key: bytes, *, head: str | None = None) -> Ve
         problems=sorted(problems, key=lambda problem: problem.day),
         days=len(compared),
         dropped=len(days) - len(compared),
+        amended=len({one.day for one in seals if one.kind == AMEND}),
         sealed_to=days[-1].day if days else None,
         head=seals[-1].chain if seals else "",
     )
+
+
+def amended(
+    connection: Connection, key: bytes, days: Sequence[date], change: Callable[[], None], *, now: datetime
+) -> None:
+    """Change rows for an erasure, and seal once more those of the days that were sealed and unchanged until now.
+
+    A day that somebody tampered with stays what it is: a day that does not agree with its seal.
+
+    Args:
+        connection: as owner, in autocommit.
+        days: all days whose rows change.
+        change: changes them, in the transaction of the seals.
+    """
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", [SEAL_LOCK])
+        newest = {one.day: one for one in _seals(connection) if one.kind in (DAY, AMEND)}
+        sound = [
+            day
+            for day in days
+            if day in newest
+            and _rows_of(connection, day) == (newest[day].audit_rows, newest[day].feedback_rows, newest[day].digest)
+        ]
+        change()
+        for day in sound:
+            _append(connection, key, _seals(connection), AMEND, day, _rows_of(connection, day), now)
 
 
 # ---------------------------------------------------------------------- inside

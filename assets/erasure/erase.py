@@ -13,6 +13,7 @@ from pathlib import Path
 
 from assets.bronze.files import nfc
 from assets.erasure import index, tables
+from assets.erasure.feedback import empty_comments, find_comments, rewrite_feedback
 from assets.erasure.find import Findings, fill, find_document, find_subject
 from assets.erasure.journal import Certificate, Check, Intent, Journal, Kind, new_intent
 from assets.erasure.places import HomeFiles, Needles, Place
@@ -66,6 +67,7 @@ class Erased:
     Attributes:
         items: versions that go; after an interruption only those that were still there.
         passages: ids of passages that go.
+        comments: comments of feedback that are emptied.
         resumed: an interrupted erasure was ended.
         unsearched: files whose bytes no reader can read, so that nobody knows whom they name.
         certificate, file: the proof and where it lies; None for a dry run and where nothing was found.
@@ -75,6 +77,7 @@ class Erased:
     passages: int
     resumed: bool
     unsearched: tuple[str, ...]
+    comments: int = 0
     certificate: Certificate | None = None
     file: Path | None = None
 
@@ -120,13 +123,13 @@ class Erasure:
             pending = self._pending()
             intent, subject, findings = self._found(pending)
             outcome = self._outcome(intent, findings, resumed=pending is not None)
-            if not (intent.rows or intent.documents or intent.chunks or intent.versions):
+            if not (intent.rows or intent.documents or intent.chunks or intent.versions or intent.feedback):
                 return outcome
             intent.attempts += 1
             journal = self._journal()
             journal.save(intent)
             needles = Needles.of(intent, subject)
-            for name, step in self._steps(intent, needles):
+            for name, step in self._steps(intent, subject, needles):
                 self.on_step(name)
                 step()
                 journal.save(intent)
@@ -144,15 +147,22 @@ class Erasure:
             certificate = self._certified(intent, findings, checks)
             return replace(outcome, certificate=certificate, file=journal.finish(certificate))
 
-    def _steps(self, intent: Intent, needles: Needles) -> list[tuple[str, Callable[[], None]]]:
+    def _steps(self, intent: Intent, subject: Subject | None, needles: Needles) -> list[tuple[str, Callable[[], None]]]:
         stores = self.stores
 
         def rows() -> None:
             with stores.connect() as connection:
                 index.erase_rows(connection, intent)
 
+        def comments() -> None:
+            if subject is not None:
+                with stores.connect() as connection:
+                    count = empty_comments(connection, subject, stores.seal_key, now=stores.clock())
+                    intent.count("comments of feedback", count)
+
         def files() -> None:
             with stores.connect() as connection:
+                rewrite_feedback(connection, intent.feedback)
                 if not index.rewrite_tables(connection, intent):
                     self._notes.append(
                         "The planner's statistics keep samples of old rows until autovacuum: the login may not rewrite"
@@ -182,6 +192,7 @@ class Erasure:
             ("gold", lambda: tables.rewrite_gold(stores, intent)),
             ("history", lambda: tables.forget_history(stores, intent)),
             ("index", rows),
+            ("feedback", comments),
             ("database", files),
             ("standby", standby),
             ("places", beside),
@@ -203,6 +214,11 @@ class Erasure:
         elif self.target.document is not None:
             fresh.paths.add(nfc(self.target.document))
         fill(stores, fresh, findings, subject)
+        if subject is not None:
+            with stores.connect() as connection:
+                found = find_comments(connection, subject)
+            findings.comments = len(found)
+            fresh.feedback |= {partition for partition, _ in found}
         if pending is None:
             return fresh, subject, findings
         pending.merge(fresh)
@@ -243,7 +259,8 @@ class Erasure:
             if row["kind"] == "content"
         }
         ordered = tuple(sorted(items, key=lambda item: (item.path, item.event)))
-        return Erased(ordered, len(intent.chunks), resumed, tuple(sorted(findings.unsearched)))
+        unsearched = tuple(sorted(findings.unsearched))
+        return Erased(ordered, len(intent.chunks), resumed, unsearched, findings.comments)
 
     def _certified(self, intent: Intent, findings: Findings, checks: Sequence[Check]) -> Certificate:
         certificate = Certificate(

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from assets.bronze.contract import CONTENT, KEYS, SOURCE_FILES
 from assets.bronze.files import nfc
 from assets.bronze.intake import NO_BYTES_SHA256
-from assets.erasure.index import find_in_index, tenants_of
+from assets.erasure.index import find_in_index, graphs_of, tenants_of
 from assets.erasure.journal import Intent
 from assets.erasure.subject import Subject
 from assets.erasure.tables import RowKey, file_id, key_of
@@ -32,10 +32,12 @@ class Findings:
     Attributes:
         rows: of bronze, by (file id, event, SHA-256), with path, date, source and version.
         unsearched: paths of files whose bytes no reader can read: what they say is not known.
+        comments: comments of feedback that name the subject.
     """
 
     rows: dict[RowKey, dict[str, Any]] = field(default_factory=dict)
     unsearched: set[str] = field(default_factory=set)
+    comments: int = 0
 
 
 def find_document(stores: Stores, path: str) -> Findings:
@@ -108,6 +110,7 @@ def fill(stores: Stores, intent: Intent, findings: Findings, subject: Subject | 
     with stores.connect() as connection:
         find_in_index(connection, intent, gone, subject)
         intent.tenants |= tenants_of(connection, intent)
+        intent.graphs |= graphs_of(connection, intent)
 
 
 def _log(stores: Stores) -> list[dict[str, Any]]:

@@ -101,20 +101,56 @@ def erase_rows(connection: Connection, intent: Intent) -> None:
 def rewrite_tables(connection: Connection, intent: Intent) -> bool:
     """Write the tenants' tables anew, so that no page holds what was deleted; whether statistics could be, too.
 
-    A deleted row stays in its page until the room is used again. Searches of these tenants wait meanwhile.
+    A deleted row stays in its page until the room is used again. Searches of a tenant wait while one of its tables is
+    written, which takes as long as copying it. The graph of its vectors would take far longer: it is dropped before,
+    and made again while searches go on and scan.
     """
+    for name in intent.graphs:
+        connection.execute(sql.SQL("drop index if exists {}").format(_identifier(name)))
     for space in spaces(connection):
         schema = space_schema(space)
         for tenant in sorted(intent.tenants):
             for table in REWRITTEN:
                 name = f"{schema}.{table}_{tenant}"
                 if _exists(connection, name):
-                    connection.execute(sql.SQL(f"vacuum (full, analyze) {name}"))
+                    connection.execute(sql.SQL(f"vacuum (full) {name}"))
+                    connection.execute(sql.SQL(f"analyze {name}"))
+    for name, definition in sorted(intent.graphs.items()):
+        _make_graph(connection, name, definition)
     try:
         connection.execute("vacuum full pg_catalog.pg_statistic")
     except psycopg.errors.InsufficientPrivilege:
         return False
     return True
+
+
+def graphs_of(connection: Connection, intent: Intent) -> dict[str, str]:
+    """Definitions of the graphs over vectors of the tenants concerned, by name."""
+    tables = [f"{space_schema(space)}.chunk_{tenant}" for space in spaces(connection) for tenant in intent.tenants]
+    rows = connection.execute(
+        "select schemaname || '.' || indexname, indexdef from pg_indexes"
+        " where schemaname || '.' || tablename = any (%s) and indexdef ~ ' USING hnsw '",
+        [tables],
+    )
+    return dict(rows.fetchall())
+
+
+def _make_graph(connection: Connection, name: str, definition: str) -> None:
+    """Make a graph again, in memory where there is enough; searches go on, publications wait for the erasure anyway."""
+    if _exists(connection, name):
+        return
+    try:
+        with connection.transaction():
+            connection.execute("set local maintenance_work_mem = '1GB'")
+            connection.execute(definition.encode())
+    except (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory):
+        with connection.transaction():
+            connection.execute("set local max_parallel_maintenance_workers = 0")
+            connection.execute(definition.encode())
+
+
+def _identifier(name: str) -> sql.Identifier:
+    return sql.Identifier(*name.split("."))
 
 
 def clear_log(admin_dsn: str) -> None:

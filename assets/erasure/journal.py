@@ -33,6 +33,8 @@ class Intent:
         versions: (document id, version) of document rows in the index.
         paths: where the files lie or lay.
         tenants: numbers of tenants in the index whose tables are rewritten.
+        graphs: definitions of the graphs over their vectors, by name, which are made again afterwards.
+        feedback: partitions of the feedback that are rewritten, because comments in them named the subject.
         attempts: how often it was begun.
     """
 
@@ -48,6 +50,8 @@ class Intent:
     versions: set[tuple[str, int]] = field(default_factory=set)
     paths: set[str] = field(default_factory=set)
     tenants: set[int] = field(default_factory=set)
+    graphs: dict[str, str] = field(default_factory=dict)
+    feedback: set[str] = field(default_factory=set)
     attempts: int = 0
     removed: dict[str, int] = field(default_factory=dict)
 
@@ -60,6 +64,8 @@ class Intent:
         self.versions |= other.versions
         self.paths |= other.paths
         self.tenants |= other.tenants
+        self.graphs = other.graphs | self.graphs
+        self.feedback |= other.feedback
 
     def count(self, name: str, number: int) -> None:
         """Add to what was removed."""
@@ -145,7 +151,9 @@ def new_intent(kind: Kind, target: str, *, by: str, now: datetime) -> Intent:
 def _intent(values: dict[str, Any]) -> Intent:
     rows = {(row[0], row[1], row[2]) for row in values.pop("rows")}
     versions = {(row[0], row[1]) for row in values.pop("versions")}
-    sets: dict[str, Any] = {name: set(values.pop(name)) for name in ("documents", "chunks", "paths", "tenants")}
+    sets: dict[str, Any] = {
+        name: set(values.pop(name, ())) for name in ("documents", "chunks", "paths", "tenants", "feedback")
+    }
     return Intent(**values, **sets, rows=rows, versions=versions)
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from assets.bronze.contract import KEYS, SOURCE_FILES
 from assets.bronze.erased import erased_bytes
 from assets.bronze.intake import NO_BYTES_SHA256
+from assets.erasure.feedback import find_comments
 from assets.erasure.index import spaces
 from assets.erasure.journal import Check, Intent
 from assets.erasure.places import Needles, Place, count_holding, files_below
@@ -35,6 +36,7 @@ def prove(
         *(_texts_of_lake(stores, subject) if subject is not None else ()),
         *_files_of_lake(stores, needles),
         *_index(stores, intent, subject),
+        *(_comments(stores, subject) if subject is not None else ()),
         *_files_of_database(stores, needles),
         *_standby(stores, intent),
         *(Check(place.name, *place.find(needles)) for place in places),
@@ -117,6 +119,13 @@ def _index(stores: Stores, intent: Intent, subject: Subject | None) -> Iterator[
                     looked_at += 1
                     found += _is_left(table, texts, intent, subject)
                 yield Check(f"{schema}.{table}", looked_at, found)
+
+
+def _comments(stores: Stores, subject: Subject) -> Iterator[Check]:
+    with stores.connect() as connection:
+        row = connection.execute("select count(*) from knowledge.feedback where comment is not null").fetchone()
+        assert row is not None
+        yield Check("comments of feedback", row[0], len(find_comments(connection, subject)))
 
 
 def _is_left(table: str, texts: list[str], intent: Intent, subject: Subject | None) -> bool:

@@ -25,6 +25,7 @@ STEPS = {
     "gold": "gold",
     "history": "history of the lake",
     "index": "every release",
+    "feedback": "comments of feedback",
     "database": "files of the database",
     "standby": "snapshots of the standby",
     "places": "caches, snapshots, Dagster",
@@ -78,7 +79,7 @@ def erase(
 
 
 def _answer(outcome: Erased, *, dry_run: bool) -> Answer:
-    nothing = not outcome.items and not outcome.passages and outcome.certificate is None
+    nothing = not (outcome.items or outcome.passages or outcome.comments) and outcome.certificate is None
     notes = [f"cannot be searched, no reader reads it: {path}" for path in outcome.unsearched]
 
     def show(console: Console) -> None:
@@ -90,18 +91,20 @@ def _answer(outcome: Erased, *, dry_run: bool) -> Answer:
             rows.add_row(item.path, str(item.version), str(item.event), item.received_on)
         console.print(rows)
         versions, passages = counted(len(outcome.items), "version"), counted(outcome.passages, "passage")
+        comments = f", {counted(outcome.comments, 'comment')} of feedback emptied" if outcome.comments else ""
         if dry_run:
-            console.print(f"{versions} and {passages} would be erased.")
+            console.print(f"{versions} and {passages} would be erased{comments}.")
         if outcome.certificate is not None:
             ended = " An erasure that was interrupted is ended." if outcome.resumed else ""
             checks = counted(len(outcome.certificate.checks), "check")
-            console.print(f"{versions} and {passages} are erased, {checks} found nothing left.{ended}")
+            console.print(f"{versions} and {passages} are erased{comments}, {checks} found nothing left.{ended}")
             console.print(f"Certificate {outcome.certificate.number}: {outcome.file}")
 
     data = {
         "dry_run": dry_run,
         "versions": outcome.items,
         "passages": outcome.passages,
+        "comments": outcome.comments,
         "resumed": outcome.resumed,
         "unsearched": outcome.unsearched,
         "certificate": outcome.certificate,

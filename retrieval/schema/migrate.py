@@ -19,8 +19,8 @@ OWNER = "knowledge_owner"
 READER = "knowledge_reader"
 SCHEMA = "knowledge"
 MIGRATIONS = (
-    "0001_core", "0002_audit", "0003_flags", "0004_partitions", "0005_pseudonym_keys", "0006_edition",
-    "0007_statistics",
+    "0001_core", "0002_audit", "0003_flags", "0004_partitions", "0005_pseudonym_keys",
+    "0006_edition", "0007_statistics", "0008_amended_seals",
 )  # fmt: skip
 LOCK = 0x6B6E6F77
 """Advisory lock that keeps two processes from changing the schema at once ("know" in ASCII)."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow.dataset as ds
 import pytest
 
+from assets.audit.seals import seal, verify
 from assets.bronze.contract import KEYS, SOURCE_FILES
 from assets.bronze.files import document_id
 from assets.bronze.vault import SealedError
@@ -41,6 +43,7 @@ STEPS = (
     "gold",
     "history",
     "index",
+    "feedback",
     "database",
     "standby",
     "places",
@@ -239,6 +242,49 @@ def test_an_erasure_that_is_interrupted_again_and_again_ends_in_the_same_state(
     assert outcome.certificate.attempts == len(STEPS) + 1
     calm_files = list((calm.home / "erasures").glob("certificate-*.json"))
     assert outcome.certificate.removed == json.loads(calm_files[0].read_text())["removed"]
+
+
+def test_comments_that_name_the_person_are_emptied_and_their_days_sealed_once_more(
+    make: Callable[[], tuple[Mill, Index]], databases: Databases
+) -> None:
+    mill, index = make()
+    key = mill.stores().seal_key
+    comments = {1: f"Fragt {NAME.upper()}.", 2: "Alles gut.", 3: f"Fragt {NAME}."}
+    for days, comment in comments.items():
+        index.owner.execute(
+            "insert into knowledge.feedback (at, request_id, tenant, principal, outcome, comment)"
+            " values (%s, gen_random_uuid(), 1, 'p', 'wrong', %s)",
+            [mill.now - timedelta(days=days), comment],
+        )
+    seal(index.owner, key, now=mill.now)
+    index.owner.execute("update knowledge.feedback set outcome = 'answered' where comment = %s", [comments[3]])
+    assert Erasure(mill.stores(), Target(subject=NAME), by="somebody").look().comments == 2
+
+    stopped(mill, "database", subject=NAME)
+    outcome = erase(mill, subject=NAME)
+
+    assert outcome.certificate is not None
+    assert outcome.certificate.removed["comments of feedback"] == 2
+    left = index.owner.execute("select comment from knowledge.feedback order by at").fetchall()
+    assert left == [(None,), ("Alles gut.",), (None,)]
+    assert found(mill, index, databases, NAME, NAME.upper()) == []
+    verdict = verify(index.owner, key)
+    tampered = (mill.now - timedelta(days=3)).date()
+    assert [problem.day for problem in verdict.problems] == [tampered], "an erasure covers nothing up"
+    assert verdict.amended == 1
+
+
+def test_the_graph_over_vectors_is_there_again_afterwards(make: Callable[[], tuple[Mill, Index]]) -> None:
+    mill, index = make()
+    index.owner.execute("create index chunk_1_hnsw on space_1.chunk_1 using hnsw (embedding halfvec_cosine_ops)")
+    definitions = "select indexname, indexdef from pg_indexes where tablename = 'chunk_1' order by 1"
+    before = index.owner.execute(definitions).fetchall()
+
+    stopped(mill, "standby", document="document/akte.md")
+    index.owner.execute("drop index space_1.chunk_1_hnsw")  # as if it had been killed before it made it again
+    erase(mill, document="document/akte.md")
+
+    assert index.owner.execute(definitions).fetchall() == before
 
 
 def test_what_was_erased_is_refused_when_it_comes_back(make: Callable[[], tuple[Mill, Index]]) -> None:

@@ -7,7 +7,9 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import psycopg
     from rich.console import Console
 
+    from assets.stores import Stores
     from pipelines.settings import PipelineSettings
     from retrieval.database import Database
     from retrieval.embedding import ModelDirectory
@@ -41,8 +44,12 @@ class Finding:
     sentence: str
 
 
-class _NotYetError(Exception):
-    """Something is not there because nothing was ingested yet; no failure."""
+class _WarningError(Exception):
+    """Something wants to be looked at, or is not there because nothing was ingested yet; no failure."""
+
+
+class _NotYetError(_WarningError):
+    """Something is not there because nothing was ingested yet."""
 
 
 @command
@@ -84,7 +91,7 @@ def examine(home: Path | None, inbox: Path | None) -> list[Finding]:
 def _made(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, "ok", check())
-    except _NotYetError as reason:
+    except _WarningError as reason:
         return Finding(name, "warn", str(reason))
     except KnowledgeError as error:
         return Finding(name, "fail", " ".join(str(error).split()))
@@ -117,6 +124,10 @@ class _Patient:
         yield "release", self.release
         yield "index model", self.index_model
         yield "lake", self.lake
+        yield "pseudonym keys", self.pseudonym_keys
+        yield "erasures", self.erasures
+        yield "audit seals", self.audit_seals
+        yield "standby", self.standby
         yield "dagster", self.dagster
 
     # ------------------------------------------------------------------ files
@@ -195,25 +206,31 @@ class _Patient:
             raise ConfigurationError("The database lacks the extension vector: run `knowledge db init`")
         return f"{where}: PostgreSQL {row[0]}, pgvector {row[1]}"
 
-    def schema(self) -> str:
+    @contextmanager
+    def _owner(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection as the owner; nothing is set up or upgraded for it."""
         import psycopg
 
         from retrieval.database import unreachable
-        from retrieval.errors import SchemaError
-        from retrieval.schema.migrate import MIGRATIONS, OWNER, schema_version
+        from retrieval.schema.migrate import OWNER
 
         server = self._reading.server
         own = self.settings.owner_dsn or self.settings.dsn
         dsn = own.get_secret_value() if own is not None else server.dsn(OWNER) if server is not None else ""
         try:
-            with psycopg.connect(dsn, connect_timeout=self.settings.connect_timeout_s) as connection:
-                version = schema_version(connection)
+            with psycopg.connect(dsn, autocommit=True, connect_timeout=self.settings.connect_timeout_s) as connection:
+                yield connection
         except psycopg.OperationalError as error:
             raise unreachable(error) from None
         except psycopg.errors.InsufficientPrivilege:
-            raise _NotYetError(
-                "Its version can be read by the owner only: set KNOWLEDGE_OWNER_DSN to check it"
-            ) from None
+            raise _WarningError("This can be read by the owner only: set KNOWLEDGE_OWNER_DSN to check it") from None
+
+    def schema(self) -> str:
+        from retrieval.errors import SchemaError
+        from retrieval.schema.migrate import MIGRATIONS, schema_version
+
+        with self._owner() as connection:
+            version = schema_version(connection)
         if version != MIGRATIONS[-1]:
             raise SchemaError(
                 f"The schema is at {version or 'nothing'}, this program needs {MIGRATIONS[-1]}:"
@@ -286,6 +303,101 @@ class _Patient:
         if not partitions[SOURCE_FILES.name]:
             raise _NotYetError(f"{self.settings.lake_uri} is empty: nothing was ingested yet")
         return f"{counted(len(tables), 'table')} with {counted(sum(partitions.values()), 'partition')}"
+
+    # ---------------------------------------------------------------- keeping
+
+    @cached_property
+    def _stores(self) -> Stores:
+        from pipelines.stores import build_stores
+
+        own = self.settings.keys_dir / "pseudonym.keys"
+        if self.settings.pseudonym_keys is None and not own.exists():
+            raise _NotYetError("There are no keys yet: `knowledge ingest` makes them")
+        return build_stores(self.settings)
+
+    def pseudonym_keys(self) -> str:
+        """Every key that something kept was made under is here, and nothing waits to be redacted anew."""
+        from assets.pseudonyms import uses
+
+        ring = self._stores.pseudonyms
+        with self._owner() as connection:
+            used = uses(self._stores, connection)
+        ring.demand(used.keys)
+        if used.keys & ring.lost:
+            raise _WarningError(
+                f"What was made under the lost key {min(used.keys & ring.lost)} cannot be searched for a person:"
+                " `knowledge release purge` takes it out of older releases"
+            )
+        behind = sum(documents for key, documents in used.documents.items() if key != ring.current)
+        if behind or used.untold:
+            raise _WarningError(
+                f"{counted(behind, 'document')} have pseudonyms of an older key: run `knowledge ingest`"
+                if behind
+                else f"Older keys may be in use: {used.untold}"
+            )
+        return f"{ring.current} is the newest of {counted(len(ring.keys), 'key')}, from {ring.origin}"
+
+    def erasures(self) -> str:
+        from assets.erasure.journal import Journal
+
+        pending = Journal(self.settings.home / "erasures").pending()
+        if pending:
+            first = pending[0]
+            raise PermanentError(
+                f"{counted(len(pending), 'erasure')} interrupted, the first ({first.number}, asked for by {first.by})"
+                f" begun at {first.begun_at[:16]}: run the same `knowledge erase --{first.kind}` again to end it"
+            )
+        return "none is interrupted"
+
+    def audit_seals(self) -> str:
+        from datetime import timedelta
+
+        from pipelines.stores import utc_now
+
+        with self._owner() as connection:
+            row = connection.execute(
+                "select coalesce((select max(day) from knowledge.seal where kind = 'day'),"
+                " (select (min(at) at time zone 'UTC')::date - 1 from knowledge.audit))"
+            ).fetchone()
+        sealed: date | None = row[0] if row else None
+        due = (utc_now() - timedelta(hours=1)).date() - timedelta(days=1)  # a day is sealed an hour after it is over
+        if sealed is None:
+            return "nothing was asked yet"
+        if sealed < due:
+            days = (due - sealed).days
+            raise _WarningError(
+                f"{counted(days, 'day')} of the audit log not sealed, up to {due}: run `knowledge audit seal`, or let"
+                " the schedule nightly_audit run"
+            )
+        return f"every day is sealed that is over, the last is {sealed}"
+
+    def standby(self) -> str:
+        """The snapshots are those of the release that is served, and young enough to answer."""
+        from datetime import timedelta
+
+        from pipelines.stores import utc_now
+        from retrieval.snapshot import SUFFIX, read_header
+
+        folder = self.settings.standby
+        if folder is None:
+            return "off: KNOWLEDGE_STANDBY names no folder"
+        release = self._current()[0]
+        files = sorted(folder.glob(f"*{SUFFIX}"))
+        if not files:
+            raise _WarningError(f"{folder} holds no snapshot: run `knowledge ingest`, or `knowledge release promote`")
+        for path in files:
+            header = read_header(path)
+            if header.release != release:
+                raise _WarningError(
+                    f"{path.name} is of release {header.release}, served is {release}: run `knowledge ingest`, or"
+                    f" `knowledge release promote {release}`"
+                )
+            if utc_now() - header.written > timedelta(hours=self.settings.standby_max_age_h):
+                raise _WarningError(
+                    f"{path.name} is of {header.written:%Y-%m-%d %H:%M} and too old to answer: let the nightly run"
+                    " write it anew"
+                )
+        return f"{counted(len(files), 'snapshot')} of release {release}"
 
     def dagster(self) -> str:
         from pipelines.instance import open_instance

@@ -8,12 +8,15 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from assets.erasure.journal import Journal, new_intent
+from assets.silver.pii.keys import PseudonymKeys
 from retrieval.schema.migrate import MIGRATIONS, OWNER, READER
 from retrieval.server import EmbeddedServer
 from tests.pipelines.conftest import Place
@@ -300,6 +303,41 @@ def test_doctor_names_what_is_wrong(fresh: Place) -> None:
         "state": "fail",
         "sentence": "Unknown setting 'inbxo': did you mean 'inbox'?",
     }
+
+
+def test_doctor_sees_what_was_left_undone(ingested: Place) -> None:
+    journal, keys = Journal(ingested.home / "erasures"), ingested.home / "keys" / "pseudonym.keys"
+    intent = new_intent("subject", "ab" * 32, by="ada", now=datetime(2026, 3, 1, tzinfo=UTC))
+    journal.save(intent)
+    whole = keys.read_text()
+    PseudonymKeys.add(keys)
+    server = EmbeddedServer.attach(ingested.home)
+    request = (
+        "insert into knowledge.audit (at, request_id, tenant, principal, release, model, k, filters, hits, scores,"
+        " timings, degraded) values (now() - interval '4 days', gen_random_uuid(), 0, 'p', 1, 'm', 1, '{}', '{}',"
+        " '{}', '{}', false)"
+    )
+    with psycopg.connect(server.dsn(OWNER), autocommit=True) as connection:
+        connection.execute(request)
+        try:
+            checks = {check["check"]: check for check in ingested.json("doctor", code=1)["checks"]}
+            keys.write_text(whole.replace(whole.splitlines()[0], "A" * 43 + "="))
+            keys.chmod(0o640)
+            others = {check["check"]: check for check in ingested.json("doctor", code=1)["checks"]}
+        finally:
+            connection.execute("delete from knowledge.audit where principal = 'p'")
+            (ingested.home / "erasures" / f"pending-{intent.number}.json").unlink()
+            keys.write_text(whole)
+            keys.chmod(0o600)
+
+    assert checks["erasures"]["state"] == "fail"
+    assert "asked for by ada" in checks["erasures"]["sentence"]
+    assert checks["audit seals"]["state"] == "warn"
+    assert "days of the audit log not sealed" in checks["audit seals"]["sentence"]
+    assert checks["pseudonym keys"]["state"] == "warn"
+    assert "have pseudonyms of an older key: run `knowledge ingest`" in checks["pseudonym keys"]["sentence"]
+    assert others["pseudonym keys"]["state"] == "fail"
+    assert "run `chmod 600" in others["pseudonym keys"]["sentence"]
 
 
 def test_doctor_sees_a_table_without_row_level_security(ingested: Place) -> None:

@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 
 import pyarrow.compute as pc
 
+from assets.bronze.changes import NO_BYTES_SHA256, Change, Intake
 from assets.bronze.contract import CONTENT, REMOVED
-from assets.bronze.intake import NO_BYTES_SHA256, Change, Intake
 from assets.bronze.policy import SIDECAR
 from assets.bronze.take import plan_sources
 from assets.gold.contract import CHUNKS

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from assets.bronze.intake import Intake
+from assets.bronze.changes import Intake
 from assets.lake import Partition
 from assets.pseudonyms import demand_keys
 from assets.stores import Stores

@@ -6,9 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from assets.bronze.cache import HashCache
+from assets.bronze.changes import Held, Intake, RemovalLimit
 from assets.bronze.contract import SOURCE_FILES
 from assets.bronze.erased import erased_bytes
-from assets.bronze.intake import Held, Intake, RemovalLimit, intake_batches, observe, plan_intake, state_of
+from assets.bronze.intake import intake_batches, plan_intake, state_of
+from assets.bronze.look import observe
 from assets.bronze.scan import scan
 from assets.contract import SOURCES
 from assets.stores import Stores

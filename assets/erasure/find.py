@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.bronze.changes import NO_BYTES_SHA256
 from assets.bronze.contract import CONTENT, KEYS, SOURCE_FILES
 from assets.bronze.files import nfc
-from assets.bronze.intake import NO_BYTES_SHA256
 from assets.erasure.index import find_in_index, graphs_of, tenants_of
 from assets.erasure.journal import Intent
 from assets.erasure.subject import Subject

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from assets.bronze.intake import NO_BYTES_SHA256
+from assets.bronze.changes import NO_BYTES_SHA256
 from assets.erasure.journal import Intent
 from assets.erasure.subject import Subject
 

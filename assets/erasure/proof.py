@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from assets.bronze.changes import NO_BYTES_SHA256
 from assets.bronze.contract import KEYS, SOURCE_FILES
 from assets.bronze.erased import erased_bytes
-from assets.bronze.intake import NO_BYTES_SHA256
 from assets.erasure.feedback import find_comments
 from assets.erasure.index import spaces
 from assets.erasure.journal import Check, Intent

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.bronze.changes import NO_BYTES_SHA256
 from assets.bronze.contract import CONTENT, ERASED, KEYS, REMOVED, SOURCE_FILES
 from assets.bronze.erased import list_erased
-from assets.bronze.intake import NO_BYTES_SHA256
 from assets.bronze.vault import key_number
 from assets.contract import Contract
 from assets.erasure.journal import Intent

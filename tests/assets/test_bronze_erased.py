@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from assets.bronze.cache import HashCache
+from assets.bronze.changes import NO_BYTES_SHA256
 from assets.bronze.contract import ERASED
 from assets.bronze.erased import erased_bytes, list_erased
-from assets.bronze.intake import NO_BYTES_SHA256, observe, plan_intake
+from assets.bronze.intake import plan_intake
+from assets.bronze.look import observe
 from assets.bronze.masterkeys import MasterKeys
 from assets.bronze.scan import scan
 from assets.bronze.vault import Vault

@@ -17,18 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from assets.bronze.cache import HashCache
+from assets.bronze.changes import Change, Held, Intake, Observation, RemovalLimit
 from assets.bronze.contract import SOURCE_FILES
-from assets.bronze.intake import (
-    Change,
-    Held,
-    Intake,
-    Observation,
-    RemovalLimit,
-    intake_batches,
-    observe,
-    plan_intake,
-    state_of,
-)
+from assets.bronze.intake import intake_batches, plan_intake, state_of
+from assets.bronze.look import observe
 from assets.bronze.scan import scan
 from assets.errors import LakeConflictError
 from assets.lake import Lake

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from assets.bronze.changes import NO_BYTES_SHA256, Access, Change, Held, Intake
 from assets.bronze.files import document_id
-from assets.bronze.intake import NO_BYTES_SHA256, Access, Change, Held, Intake
 from assets.ledger import Ledger
 from assets.silver.sketch import sketch
 from pipelines.status import STATES, Cut, FileState, count_by, file_states

@@ -126,6 +126,18 @@ def test_status_shows_every_file(ingested: Place) -> None:
     assert salaries["passages"] > 0
 
 
+def test_status_and_the_list_of_releases_hold_no_text(ingested: Place) -> None:
+    """They are for those who run the pipeline, and told of in tickets and chats."""
+    shown = "".join(
+        ingested.run(*command).output for command in (("status",), ("status", "--json"), ("release", "list"))
+    )
+    hr = ("--role", "hr", "--clearance", "restricted", "-k", "50")
+    for question in (PUMP, "Gehaltsbänder und Rufbereitschaft"):
+        for hit in ingested.json("search", question, "--tenant", "nordwind", *hr)["hits"]:
+            lines = [line.strip() for line in hit["text"].splitlines() if len(line.split()) > 8]
+            assert not any(line in shown for line in lines)
+
+
 def test_status_sees_what_is_not_taken_in_and_writes_nothing(elsewhere: Place) -> None:
     blog = elsewhere.inbox / "blog" / "nordwind"
     original = blog / "2026-03-18-leise-im-hinterhof.md"

@@ -43,7 +43,6 @@ class Scene:
 
     Attributes:
         documents: what the inbox holds.
-        marks: mark → id of the passage, or name of the document, that it stands in.
     """
 
     index: Index

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from retrieval.embedding import Encoder, ModelDirectory, load_encoder, prepare
+from retrieval.embedding.preparation import AGREEMENT, _largest_difference
 from retrieval.errors import ConfigurationError, ModelError
 
 Twice = tuple[Path, list[tuple[int, str, str]]]
@@ -54,6 +56,14 @@ def test_the_default_may_be_named(encoder: Encoder, models_dir: Path) -> None:
 
 def test_the_graph_agreed_with_sentence_transformers(encoder: Encoder) -> None:
     assert encoder.backend == "onnxruntime"
+
+
+@pytest.mark.parametrize(("error", "agreed"), [(0.0, True), (9e-5, True), (2e-4, False), (np.nan, False)])
+def test_a_graph_with_other_vectors_does_not_serve(error: float, agreed: bool) -> None:
+    vectors = np.full((3, 4), 0.5, np.float32)
+    found = vectors.copy()
+    found[1, 2] += error
+    assert (_largest_difference(found, vectors) <= AGREEMENT) == agreed
 
 
 def test_the_manifest_names_source_and_files(encoder: Encoder, models_dir: Path) -> None:

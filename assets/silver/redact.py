@@ -36,7 +36,7 @@ from assets.silver.pii.url_credential import UrlsWithCredentials
 from assets.silver.screening import Finding
 from retrieval.errors import ConfigurationError
 
-REDACTOR = "recognizers/4"
+REDACTOR = "recognizers/5"
 
 NUMBERED: tuple[Recognizer, ...] = (
     EmailAddresses(),

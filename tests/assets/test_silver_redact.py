@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from assets.silver.document import Block, Document
 from assets.silver.normalise import DocumentBuilder
+from assets.silver.pii import names_de
 from assets.silver.pii.span import TOKEN, neutral
 from assets.silver.redact import redact
 from retrieval.errors import ConfigurationError
@@ -251,6 +252,15 @@ def test_addresses_of_other_countries(address: str) -> None:
 )
 def test_other_figures_stay(text: str) -> None:
     assert redact(document_of(text), KEY).document.text == text
+
+
+@pytest.mark.parametrize("word", ["Müller", "Straßen", "müde", "7", "@anna", "(", "Karl-Heinz"])
+def test_scores_by_tables_are_the_sums_of_the_weights_of_features(word: str) -> None:
+    trained = names_de.model()
+    number = trained._ids.get(word) or trained._learn(word)
+    for place, features in enumerate(names_de.own_features(word)):
+        rows = [trained._rows[name] for name in features if name in trained._rows]
+        assert trained._own[number, place].tolist() == trained._weights[rows].sum(axis=0).tolist()
 
 
 def test_a_label_makes_any_figures_a_number() -> None:

@@ -29,6 +29,8 @@ class Lexicon:
         first_names, surnames: of people.
         nouns: German, in their basic form.
         towns: of Germany, Austria and Switzerland, and countries.
+        places: every place of these countries from 500 people on, and large cities of the world; many are surnames.
+        small: words that are written small in German: short ones, and those that are also listed as a name or a place.
         groups: number of the group of a word, and of the wider group that lies in, by the word as it is written.
         named: groups most of whose words are first names or surnames.
     """
@@ -37,6 +39,8 @@ class Lexicon:
     surnames: frozenset[str]
     nouns: frozenset[str]
     towns: frozenset[str]
+    places: frozenset[str]
+    small: frozenset[str]
     groups: Mapping[str, tuple[int, int]]
     named: frozenset[int]
 
@@ -90,7 +94,7 @@ def pack(lists: Iterable[Iterable[str]], groups: Mapping[str, int], wider: Itera
     """The file's bytes: the same lists give the same.
 
     Args:
-        lists: first names, surnames, nouns and towns, in lower case.
+        lists: first names, surnames, nouns, towns, places and small words, in lower case.
         groups: group of each word.
         wider: wider group of each group.
     """
@@ -115,10 +119,10 @@ def lexicon() -> Lexicon:
         for number, (words, wide) in enumerate(zip(stored["groups"], stored["wider"], strict=True))
         for word in words.split()
     }
-    first, surnames, nouns, towns = (frozenset(words.split()) for words in stored["lists"])
+    first, surnames, nouns, towns, places, small = (frozenset(words.split()) for words in stored["lists"])
     named = frozenset(
         number
         for number, words in enumerate(stored["groups"])
         if 2 * sum(word.lower() in first for word in words.split()) > len(words.split())
     )
-    return Lexicon(first, surnames, nouns, towns, groups, named)
+    return Lexicon(first, surnames, nouns, towns, places, small, groups, named)

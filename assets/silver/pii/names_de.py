@@ -38,7 +38,9 @@ SCALE = 512.0
 
 WORD = re.compile(r"https?://\S+|www\.\S+|@\w+|\0+|[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|[^\w\s]|_")
 """Words, numbers and marks; web addresses, handles and what is blotted out are one word each."""
-_PLACES = np.eye(2 * REACH + 1, dtype=np.float32)
+_KINDS = 1 << 13
+"""More than there are kinds of words; four of them and their order fit into 64 bits."""
+
 _OUTSIDE = ""
 """Stands for what is before the first and behind the last word."""
 
@@ -89,7 +91,8 @@ def kind(word: str, *, listed: bool = True) -> str:
         "f" * is_name(lower, lists.first_names)
         + "s" * is_name(lower, lists.surnames)
         + "n" * lists.is_noun(lower)
-        + "t" * is_name(lower, lists.towns)
+        + "t" * (is_name(lower, lists.towns) or lower in lists.places)
+        + "c" * (lower in lists.small)
     )
     return f"{shape}{flags}"
 
@@ -129,6 +132,30 @@ def own_features(word: str, *, listed: bool = True) -> tuple[tuple[str, ...], ..
             features.append(f"{offset}s{lower[-3:]}")
         places.append(tuple(features))
     return tuple(places)
+
+
+def _bases(word: str, word_kind: str) -> list[str]:
+    """What the features of `own_features` are about, each once for all places."""
+    lower = word.lower()
+    bases = [f"w{lower}", f"k{word_kind}"]
+    if word[:1].isalpha():
+        group = lexicon().group(word)
+        if group is not None:
+            bases += [f"g{group[1]}", f"G{group[0]}"]
+        bases += [f"p{lower[:2]}", f"p{lower[:3]}", f"p{lower[:4]}", f"e{lower[-3:]}"]
+        bases += [f"s{lower[-size:]}" for size in (1, 2, 3, 4, 5)]
+    return bases
+
+
+_PLACED = re.compile(r"(-?[0-9])([wkgGs])(.*)", re.DOTALL)
+
+
+def _place(feature: str) -> tuple[str, int] | None:
+    """Base and place of a feature of one word; None for those of several. An ending beside a name is `e`."""
+    placed = _PLACED.fullmatch(feature)
+    if placed is not None:
+        return f"{'e' if placed[2] == 's' else placed[2]}{placed[3]}", int(placed[1]) + REACH
+    return (feature, REACH) if feature[0] in "ps" else None
 
 
 def joint_features(before: str, at: str, after: str, after_next: str, word_before: str, word_after: str) -> list[str]:
@@ -179,6 +206,13 @@ class Model:
         self._rows = {name: row for row, name in enumerate(weights)}
         self._weights = np.array([*weights.values()], np.float32).reshape(-1, len(LABELS))
         self._transitions = transitions
+        tables: dict[str, NDArray[np.float32]] = {}
+        for name, row in self._rows.items():
+            if (placed := _place(name)) is not None:
+                table = tables.setdefault(placed[0], np.zeros((2 * REACH + 1, len(LABELS)), np.float32))
+                table[placed[1]] += self._weights[row]
+        self._bases = {base: row for row, base in enumerate(tables)}
+        self._tables = np.array([*tables.values()], np.float32).reshape(-1, 2 * REACH + 1, len(LABELS))
         self._bias = np.array([bias if label in "BI" else 0.0 for label in LABELS], np.float32)
         self._forget()
 
@@ -220,7 +254,7 @@ class Model:
 
     def _scores(self, stretches: Sequence[Sequence[str]]) -> NDArray[np.float32]:
         """Scores of every label for every word, all stretches in one array."""
-        if len(self._ids) > TABLE_WORDS:
+        if len(self._ids) > TABLE_WORDS or len(self._kind_ids) > _KINDS // 2:
             self._forget()
         ids: list[int] = [0] * REACH
         words: list[str] = [_OUTSIDE] * REACH
@@ -231,29 +265,48 @@ class Model:
             ids += [self._ids.get(word) or self._learn(word) for word in stretch] + [0] * REACH
         numbers = np.array(ids)
         at = np.array(inside)
-        scores = self._joint(words, ids, inside)
+        scores = self._joint(words, numbers, at)
         for offset in range(-REACH, REACH + 1):
             scores += self._own[numbers[at + offset], offset + REACH]
         return scores + self._bias
 
-    def _joint(self, words: Sequence[str], ids: Sequence[int], inside: Sequence[int]) -> NDArray[np.float32]:
-        kinds = [self._kinds[number] for number in ids]
-        rows = np.empty((len(inside), 3), np.int64)
-        for row, at in enumerate(inside):
-            here = kinds[at]
-            key = (kinds[at - 1], here, kinds[at + 1], kinds[at + 2])
-            rows[row, 0] = self._pairs.get(key) or self._learn_kinds(key)
-            before = (ids[at - 1], here)
-            rows[row, 1] = self._pairs.get(before) or self._learn_pair(before, f"e{words[at - 1].lower()}|{here}")
-            after = (here, ids[at + 1])
-            rows[row, 2] = self._pairs.get(after) or self._learn_pair(after, f"f{here}|{words[at + 1].lower()}")
-        return np.asarray(self._joints[rows].sum(axis=1), np.float32)
+    def _joint(self, words: Sequence[str], ids: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores by neighbouring words together: each combination has a number, whose scores are looked up."""
+        kinds = np.array(self._kinds)[ids]
+        here = kinds[at]
+        four = ((kinds[at - 1] * _KINDS + here) * _KINDS + kinds[at + 1]) * _KINDS + kinds[at + 2]
+        before, after = ids[at - 1] * _KINDS + here, ids[at + 1] * _KINDS + here
+        scores = np.zeros((len(at), len(LABELS)), np.float32)
+        for learned, keys, names in (
+            (self._fours, four, self._names_of_four),
+            (self._befores, before, self._names_before),
+            (self._afters, after, self._names_after),
+        ):
+            listed = keys.tolist()
+            for place, key in enumerate(listed):
+                if key not in learned:
+                    learned[key] = self._add_joint(names(words, ids, int(at[place])))
+            scores += self._joints[[learned[key] for key in listed]]
+        return scores
+
+    def _names_of_four(self, words: Sequence[str], ids: NDArray[np.int64], at: int) -> list[str]:
+        before, here, after, after_next = (kind(word) for word in words[at - 1 : at + 3])
+        return joint_features(before, here, after, after_next, "", "")[:4]
+
+    def _names_before(self, words: Sequence[str], ids: NDArray[np.int64], at: int) -> list[str]:
+        return [f"e{words[at - 1].lower()}|{kind(words[at])}"]
+
+    def _names_after(self, words: Sequence[str], ids: NDArray[np.int64], at: int) -> list[str]:
+        return [f"f{kind(words[at])}|{words[at + 1].lower()}"]
 
     def _forget(self) -> None:
         self._ids: dict[str, int] = {}
-        self._kinds: list[str] = []
+        self._kinds: list[int] = []
+        self._kind_ids: dict[str, int] = {}
         self._own = np.zeros((1024, 2 * REACH + 1, len(LABELS)), np.float32)
-        self._pairs: dict[tuple[object, ...], int] = {}
+        self._fours: dict[int, int] = {}
+        self._befores: dict[int, int] = {}
+        self._afters: dict[int, int] = {}
         self._joints = np.zeros((1024, len(LABELS)), np.float32)
         self._joint_count = 1
         self._learn(_OUTSIDE)
@@ -262,34 +315,21 @@ class Model:
         number = len(self._kinds)
         if number == len(self._own):
             self._own = np.concatenate([self._own, np.zeros_like(self._own)])
-        places, rows = [], []
-        for place, features in enumerate(own_features(word)):
-            for name in features:
-                if (row := self._rows.get(name)) is not None:
-                    places.append(place)
-                    rows.append(row)
-        # one product for all places; the weights are whole numbers of 1/512, so their sums are exact in any order
-        self._own[number] = _PLACES[:, places] @ self._weights[rows]
+        word_kind = kind(word)
+        rows = [row for base in _bases(word, word_kind) if (row := self._bases.get(base)) is not None]
+        # the weights are whole numbers of 1/512, so their sums are exact in any order
+        self._own[number] = self._tables[rows].sum(axis=0)
         self._ids[word] = number
-        self._kinds.append(kind(word))
+        self._kinds.append(self._kind_ids.setdefault(word_kind, len(self._kind_ids)))
         return number
 
-    def _learn_kinds(self, key: tuple[str, str, str, str]) -> int:
-        before, here, after, after_next = key
-        names = joint_features(before, here, after, after_next, "", "")[:4]
-        return self._add_joint(key, [row for name in names if (row := self._rows.get(name)) is not None])
-
-    def _learn_pair(self, key: tuple[object, ...], name: str) -> int:
-        row = self._rows.get(name)
-        return self._add_joint(key, [] if row is None else [row])
-
-    def _add_joint(self, key: tuple[object, ...], rows: Sequence[int]) -> int:
+    def _add_joint(self, names: Sequence[str]) -> int:
         number = self._joint_count
         if number == len(self._joints):
             self._joints = np.concatenate([self._joints, np.zeros_like(self._joints)])
-        for row in rows:
-            self._joints[number] += self._weights[row]
-        self._pairs[key] = number
+        for name in names:
+            if (row := self._rows.get(name)) is not None:
+                self._joints[number] += self._weights[row]
         self._joint_count += 1
         return number
 

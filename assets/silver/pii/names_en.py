@@ -62,7 +62,11 @@ Range = tuple[int, int]
 
 def ranges(text: str) -> list[Range]:
     """Where people are named, in order: character ranges without titles."""
-    sentences = [(start, text[start:end]) for start, end in _sentences(text) if _may_hold_a_name(text[start:end])]
+    sentences = [
+        (start + first, text[start + first : start + last])
+        for start, end in _sentences(text)
+        for first, last in _parts_with_names(text[start:end])
+    ]
     people = _read([sentence for _, sentence in sentences])
     return [(start + first, start + last) for start, sentence in sentences for first, last in people[sentence]]
 
@@ -81,6 +85,16 @@ def _sentences(text: str) -> Iterator[Range]:
             yield at, line.end()
 
 
+def _parts_with_names(sentence: str) -> Iterator[Range]:
+    """What of a sentence is read: from some words before its first candidate to some behind its last."""
+    if not _may_hold_a_name(sentence):
+        return
+    candidates = [match for match in _CAPITALISED.finditer(sentence) if _candidate(match[0]) != NONE]
+    first = sentence.rfind(" ", 0, max(0, candidates[0].start() - _AROUND)) + 1
+    last = sentence.find(" ", candidates[-1].end() + _AROUND)
+    yield first, len(sentence) if last < 0 else last
+
+
 def _may_hold_a_name(sentence: str) -> bool:
     """Whether some capitalised word may be a name: a first name, an unknown word, or a name and common word beside another."""
     last_end = -9
@@ -95,6 +109,9 @@ def _may_hold_a_name(sentence: str) -> bool:
             return True
     return False
 
+
+_AROUND = 40
+"""Characters beside a candidate that are read with it: the recognizer sees four words to either side."""
 
 NONE, WEAK, LIKELY, SURE = range(4)
 

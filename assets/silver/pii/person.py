@@ -28,7 +28,7 @@ TITLES = re.compile(
 """What stands before a name and is none."""
 
 _TITLED = re.compile(
-    rf"(?<![\w-])(?:(?:Herrn?|Frau|Fräulein|Hr\.|Fr\.|Mr\.?|Mrs\.?|Ms\.?|Mx\.?)[ ](?:{_TITLE}[ ])*|(?:Dr|Prof)\.[ ](?:{_TITLE}[ ])*)(?P<name>{_NAME})"
+    rf"[HFMDP](?<![\w-].)(?:(?:(?<=H)errn?|(?<=F)rau|(?<=F)räulein|(?<=H)r\.|(?<=F)r\.|(?<=M)r\.?|(?<=M)rs\.?|(?<=M)s\.?|(?<=M)x\.?)[ ](?:{_TITLE}[ ])*|(?:(?<=D)r|(?<=P)rof)\.[ ](?:{_TITLE}[ ])*)(?P<name>{_NAME})"
 )
 _INTRODUCED = re.compile(
     rf"(?:(?i:\b(?:mein name ist|ich heiße|ich heisse|heißt du|my name is|my name's|name is|i am called|this is|hier spricht|hier ist|gezeichnet|signed(?: by)?)[ :,]+))(?P<name>{_NAME})"
@@ -46,6 +46,47 @@ _LABELLED = re.compile(
     rf"[ ]?:[ ]*(?P<name>{_NAME}(?:,[ ]{_WORD})?)[ ]*(?=[\n,;|(\t]|$)",
     re.MULTILINE,
 )
+_RULES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (_TITLED, ("herr", "frau", "fräulein", "hr.", "fr.", "mr", "ms", "mx", "dr.", "prof.")),
+    (
+        _INTRODUCED,
+        (
+            "mein name",
+            "ich hei",
+            "heißt du",
+            "name is",
+            "name's",
+            "i am called",
+            "this is",
+            "hier ",
+            "signed",
+            "gezeichnet",
+        ),
+    ),
+    (
+        _GREETED,
+        (
+            "lieb",
+            "hallo",
+            "hi ",
+            "hi,",
+            "hey",
+            "hello",
+            "dear",
+            "guten ",
+            "moin",
+            "servus",
+            "grüezi",
+            "dank",
+            "thank",
+            "good ",
+        ),
+    ),
+    (_CLOSED, ("grüße", "gruß", "grüsse", "regards", "sincerely", "yours", "cheers", "wishes", "respectfully")),
+    (_LABELLED, (":",)),
+)
+"""Each pattern with texts in lower case of which one is in everything it finds."""
+
 _HANDLE = re.compile(r"(?<![\w@])@(?P<first>[A-ZÄÖÜ][a-zäöüßà-ÿ]{2,})_?(?P<last>[A-ZÄÖÜ][a-zäöüßà-ÿ]{2,})\d{0,4}(?!\w)")
 _PAIR = re.compile(
     rf"(?<![\w@#/.-])(?P<first>{_UPPER}[^\W\d_]+(?:-{_UPPER}[^\W\d_]+)?)[ ](?:{_UPPER}\.?[ ])?(?:{_LINK}[ ]){{0,2}}(?P<last>{_UPPER}[^\W\d_]+(?:['’-][^\W\d_]+)*)(?![\w@])"
@@ -129,13 +170,16 @@ class People:
 
 
 def _by_rule(text: str) -> Iterator[Range]:
-    for pattern in (_TITLED, _INTRODUCED, _GREETED, _CLOSED, _LABELLED):
+    lower = text.lower()
+    for pattern, cues in _RULES:
+        if not any(cue in lower for cue in cues):
+            continue
         for match in pattern.finditer(text):
             words = _leading_names(match["name"], sure=pattern is _TITLED or pattern is _LABELLED)
             if words:
                 start = match.start("name")
                 yield start, start + len(words)
-    for match in _HANDLE.finditer(text):
+    for match in _HANDLE.finditer(text) if "@" in text else ():
         if match["first"].lower() in lexicon().first_names and is_name(match["last"].lower(), lexicon().surnames):
             yield match.start("first"), match.end()
 
@@ -179,17 +223,17 @@ def _by_pair(text: str, language: str | None) -> Iterator[Range]:
         surname = is_name(last, lists.surnames)
         if lists.is_noun(last) and not surname:
             continue
-        common_first = not _is_first_name(match["first"]) and (first in lists.groups or lists.is_noun(first))
+        common_first = not is_first_name(match["first"]) and (first in lists.groups or lists.is_noun(first))
         common_last = last in lists.groups or lists.is_noun(last) or last in lists.towns
         if (surname and not (common_first and common_last)) or not (common_first or common_last):
             yield match.start(), match.end()
     if language == "en":
         for match in _ALONE.finditer(text):
-            if _is_first_name(match[0]) and not _ARTICLES.search(text, max(0, match.start() - 12), match.start()):
+            if is_first_name(match[0]) and not _ARTICLES.search(text, max(0, match.start() - 12), match.start()):
                 yield match.span()
 
 
-def _is_first_name(word: str) -> bool:
+def is_first_name(word: str) -> bool:
     """Whether a word is a first name and little else: listed, no noun, no town, and among names by its meaning."""
     lower, lists = word.lower(), lexicon()
     if lower not in lists.first_names or lower in _NO_NAMES or lower in _NO_SINGLE or lower in lists.towns:
@@ -258,8 +302,10 @@ def _is_a_place_or_common(text: str, start: int, written: str) -> bool:
         return True
     if is_name(lower, lists.first_names):
         return False
-    if is_name(lower, lists.towns) or (
-        lists.is_simple_noun(lower) and text[max(0, start - 1) : start] not in ("#", "@")
+    if (
+        is_name(lower, lists.towns)
+        or lower in lists.places
+        or (lists.is_simple_noun(lower) and text[max(0, start - 1) : start] not in ("#", "@"))
     ):
         return True
     return lower in lists.groups and _SENTENCE_BEFORE.search(text, max(0, start - 30), start) is not None

@@ -164,6 +164,8 @@ class Search:
             "span": fusion.UNITS * self.scale.gap,
             "asked_in": self.language,
             "bias": self.scale.bias,
+            "kinship": self.scale.kinship,
+            "draw": fusion.DRAW,
         }
         if variant == "exact_eligible":
             parameters["eligible"] = _array(self._eligible)

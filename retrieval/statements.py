@@ -128,17 +128,39 @@ foreigners as materialized (
       and document = any (array(select distinct document from candidate))
 ),
 weighed as materialized (
-    select c.*, c.distance - case when f.document is null then 0 else %(bias)s::float8 end as far
+    select c.*, coalesce(x.plain, false) as foreign_words,
+           c.distance - case when x.plain then %(bias)s::float8 else 0 end as far
     from candidate c left join foreigners f using (document)
+    left join lateral (
+        select length(t.text) >= {plain} as plain from {s}.chunk{p} t
+        where f.document is not null and t.chunk = c.chunk offset 0) x on true
 ),
-bounds as (select min(far) as best from weighed),
+{drawn}
+bounds as (select min(far) as best from {weighed}),
 fused as (
     select w.*, {score} as score
-    from weighed w cross join bounds b
+    from {weighed} w cross join bounds b
     order by score desc, chunk
     limit %(k)s
 )
 """
+
+_DRAWN = """
+first_bounds as (select min(far) as best from weighed),
+leader as materialized (
+    select l.foreign_words, x.embedding
+    from (select w.chunk, w.foreign_words from weighed w cross join first_bounds b
+          order by {score} desc, w.chunk limit 1) l
+    cross join lateral (select c.embedding from {s}.chunk{p} c where c.chunk = l.chunk offset 0) x
+),
+drawn as materialized (
+    select w.chunk, w.lexical_rank, w.vector_rank, w.distance, w.lexical, w.document, {drawn} as far
+    from weighed w cross join leader l
+    cross join lateral (
+        select (c.embedding <=> l.embedding)
+               - case when w.foreign_words = l.foreign_words then 0 else %(kinship)s::float8 end as apart
+        from {s}.chunk{p} c where c.chunk = w.chunk offset 0) x
+),"""
 
 _FUSE = """{ranked},
 hit as (
@@ -246,7 +268,12 @@ def _compose(template: str, space: int, partition: int | None, variant: str = "n
     vector = _VECTOR[variant].format(n=n, **tables)
     distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
     score = fusion.SCORE.format(lexical="lexical", distance="w.far", best="b.best")
-    ranked = _RANKED.format(vector=vector, distance=distance, score=score, **tables)
+    drawn, weighed = "", "weighed"
+    if variant != "none":
+        drawn = _DRAWN.format(score=score, drawn=fusion.DRAWN.format(distance="w.far", apart="x.apart"), **tables)
+        weighed = "drawn"
+    ranks = {"vector": vector, "distance": distance, "score": score, "drawn": drawn, "weighed": weighed}
+    ranked = _RANKED.format(**ranks, plain=fusion.PLAIN_CHARACTERS, **tables)
     parts = {"ranked": ranked, "passages": _PASSAGES.format(**tables), "columns": _COLUMNS}
     return sql.SQL(template.format(**parts, **_LOGGED, **tables))
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from retrieval import bm25
 from retrieval.analysis import question_language
 from retrieval.embedding import Encoder
-from retrieval.fusion import GAP_MIN, UNITS, fuse, similarity_scale
+from retrieval.fusion import GAP_MIN, PLAIN_CHARACTERS, UNITS, Scale, drawn, fuse, similarity_scale
 from tests.support import GoldDocument, Index, WordsEncoder, asker, everyone
 
 ADA = asker()
@@ -33,19 +34,21 @@ def served(shared_index: Index) -> Index:
 
 @pytest.mark.parametrize("query", ["pump oil", "zyklotron", "the cellar of the physics institute", "unbekannt"])
 def test_the_statement_computes_the_formula(served: Index, query: str) -> None:
-    """What SQL makes of the two legs is what `fuse` makes of what a hit tells of them."""
+    """What SQL makes of the two legs is what `fuse` and `drawn` make of what a hit tells of them."""
     hits = served.retriever().search(query, principal=ADA, k=50).hits
     alone = served.retriever(_NoVector()).search(query, principal=ADA, k=50).hits
     share = {hit.chunk_id: hit.score for hit in alone}
     assert len(hits) == len(TEXTS)
-    span = UNITS * similarity_scale(WordsEncoder()).gap
-    expected = fuse(
+    hits = sorted(hits, key=lambda hit: TEXTS.index(hit.text))  # ties go to the passage that was there first
+    expected = twice_fused(
         np.array([share.get(hit.chunk_id, 0.0) for hit in hits]),
         np.array([1 - (hit.similarity or 0) for hit in hits]),
-        bound=1.0,
-        span=span,
+        WordsEncoder().encode_documents([hit.text for hit in hits]),
+        np.zeros(len(hits), bool),
+        similarity_scale(WordsEncoder()),
     )
-    assert [hit.score for hit in hits] == pytest.approx(expected.tolist(), abs=1e-12)
+    # vectors are stored as halves
+    assert [hit.score for hit in hits] == pytest.approx(expected.tolist(), abs=2e-3)
     assert all(0 <= hit.score <= 1 for hit in hits)
 
 
@@ -97,9 +100,11 @@ def test_the_scale_is_the_model_s_own(encoder: Encoder) -> None:
     scale = similarity_scale(encoder)
     assert scale.gap == pytest.approx(0.096, abs=0.004)
     assert scale.bias == pytest.approx(0.025, abs=0.004)
+    assert scale.kinship == pytest.approx(0.031, abs=0.004)
     words = similarity_scale(WordsEncoder())
     assert words.gap >= GAP_MIN
     assert 0 <= words.bias <= words.gap / 2
+    assert 0 <= words.kinship <= words.gap / 2
 
 
 @pytest.mark.parametrize(
@@ -119,23 +124,81 @@ def test_function_words_tell_the_language_of_a_question(text: str, language: str
 
 def test_an_answer_in_the_other_language_is_not_behind_for_its_language(index: Index, encoder: Encoder) -> None:
     """The model alone prefers what is in the language of the question; the bias is measured and given back."""
-    answer = "Every machine is serviced by a technician once in two years, at no charge."
-    others = ["Die Maschine ist sehr leise und braucht wenig Strom.", "Jede Maschine wird vor dem Versand geprüft."]
+    answer = (
+        "Every machine is serviced by a technician once in two years, at no charge. The visit takes about an hour, and"
+        " the parts that wear out are replaced on that day."
+    )
+    others = [
+        "Die Maschine ist sehr leise und braucht wenig Strom.",
+        "Jede Maschine wird vor dem Versand geprüft, verpackt und auf eine Palette gestellt. Der Spediteur liefert sie"
+        " bis an die Bordsteinkante, und den Rest des Weges muss der Käufer selbst übernehmen.",
+    ]
+    assert min(len(answer), len(others[1])) >= PLAIN_CHARACTERS > len(others[0])
     documents = [GoldDocument("en", everyone(), [answer], language="en")]
     documents += [GoldDocument(f"de{n}", everyone(), [text], language="de") for n, text in enumerate(others)]
     model: Any = encoder
     index.serve(documents, encoder=model)
     question = "Wie oft wird jede Maschine gewartet?"
     scores = {h.citation.title: h for h in index.retriever(model).search(question, principal=ADA)}
-    span = UNITS * similarity_scale(encoder).gap
-    credited = [(hit.similarity or 0) + similarity_scale(encoder).bias * (name == "en") for name, hit in scores.items()]
-    for name, hit in scores.items():
-        own = (hit.similarity or 0) + similarity_scale(encoder).bias * (name == "en")
-        meaning = 0.5 * max(0.0, 1 - (max(credited) - own) / span)
-        assert hit.score >= meaning - 1e-6
-        assert name != "en" or hit.score == pytest.approx(meaning, abs=1e-3)
+    hits = list(scores.values())
+    scale = similarity_scale(encoder)
+    foreign = np.array([name == "en" for name in scores])
+    distance = np.array([1 - (hit.similarity or 0) for hit in hits]) - scale.bias * foreign
+    texts = encoder.encode_documents([hit.text for hit in hits])
+    mute: Any = _Mute(encoder)
+    alone = {hit.chunk_id: hit.score for hit in index.retriever(mute).search(question, principal=ADA)}
+    lexical = np.array([alone.get(hit.chunk_id, 0.0) for hit in hits])
+    assert not lexical[foreign].any()
+    expected = twice_fused(lexical, distance, texts, foreign, scale)
+    assert [hit.score for hit in hits] == pytest.approx(expected.tolist(), abs=2e-3)
+
+
+def test_a_short_passage_gets_nothing_for_its_language(index: Index, encoder: Encoder) -> None:
+    """Nobody can be sure of it: English titles are taken for German."""
+    model: Any = encoder
+    text = "Error estimation in Runge-Kutta procedures"
+    documents = [GoldDocument(name, everyone(), [f"{text} {name}"], language=name) for name in ("de", "en")]
+    index.serve(documents, encoder=model)
+    hits = list(index.retriever(model).search("What is the error of the procedure?", principal=ADA))
+    assert all(hit.lexical_rank for hit in hits)
+    gaps = [hit.score for hit in sorted(hits, key=lambda hit: -(hit.similarity or 0))]
+    assert gaps == sorted(gaps, reverse=True)
+
+
+def twice_fused(
+    lexical: NDArray[np.float64],
+    distance: NDArray[np.float64],
+    vectors: NDArray[np.float32],
+    foreign: NDArray[np.bool_],
+    scale: Scale,
+) -> NDArray[np.float64]:
+    """The formula over candidates in order of number; BM25 scores are shares of their bound."""
+    span = UNITS * scale.gap
+    leader = int(np.argmax(fuse(lexical, distance, bound=1.0, span=span)))
+    apart = 1 - vectors.astype(float) @ vectors[leader].astype(float) - scale.kinship * (foreign != foreign[leader])
+    return fuse(lexical, drawn(distance, apart), bound=1.0, span=span)
+
+
+def test_what_is_like_the_leader_comes_before_what_is_not() -> None:
+    distance, apart = np.array([0.1, 0.2, 0.2]), np.array([0.0, 0.3, 0.1])
+    first = drawn(distance, apart)
+    assert first[0] < first[2] < first[1]
+    assert drawn(distance, apart, 0.0).tolist() == distance.tolist()
 
 
 class _NoVector(WordsEncoder):
+    def encode_query(self, text: str) -> np.ndarray:  # type: ignore[type-arg]
+        raise RuntimeError("out of memory")
+
+
+class _Mute:
+    """The model itself, but for questions."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
     def encode_query(self, text: str) -> np.ndarray:  # type: ignore[type-arg]
         raise RuntimeError("out of memory")

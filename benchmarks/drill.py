@@ -1,7 +1,8 @@
-"""Kills ingestions with `kill -9` at random points and compares what the next run ends in with an undisturbed one.
+"""Kills ingestions and erasures with `kill -9` at random points and compares what the next run ends in with an
+undisturbed one.
 
 Random points are drawn over the time an undisturbed run takes, so they fall into every step. `--quick` kills three
-times instead of ten.
+times each instead of ten.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.ingest import knowledge
@@ -35,12 +37,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kd-") as folder:
         root = Path(folder)
         environment = os.environ | {"KNOWLEDGE_INBOX": str(arguments.data), "KNOWLEDGE_HOME": str(root / "calm")}
-        _home(root / "calm")
+        new_home(root / "calm")
         whole = knowledge(["ingest"], environment).wall_s
         expected = snapshot(root / "calm")
         for number in range(kills):
             home = root / f"k{number}"
-            _home(home)
+            new_home(home)
             environment["KNOWLEDGE_HOME"] = str(home)
             struck += kill_after(draw.uniform(0.05, 1.0) * whole, environment)
             after = knowledge(["ingest"], environment)
@@ -48,6 +50,9 @@ def main() -> int:
             differing += snapshot(home) != expected
             print(f"kill {number + 1}: next run {after.wall_s:.1f} s", file=sys.stderr)
             shutil.rmtree(home)
+        from benchmarks.drill_erasures import drill as erasures
+
+        erasures(measures, arguments.data, root / "erasures", kills, draw)
     measures.add("kills", struck, "runs")
     measures.add("undisturbed_s", whole, "s")
     measures.add("differing_after_kill", differing, "homes", 0)
@@ -60,9 +65,9 @@ def snapshot(home: Path) -> dict[str, str]:
     return lake_digests(home / "lake") | index_digests(Settings.load(home=home))
 
 
-def kill_after(seconds: float, environment: dict[str, str]) -> bool:
-    """Start an ingestion and kill it with its children; whether it was still running."""
-    command = [str(Path(sys.executable).with_name("knowledge")), "ingest", "--json"]
+def kill_after(seconds: float, environment: dict[str, str], arguments: Sequence[str] = ("ingest",)) -> bool:
+    """Start a command and kill it with its children; whether it was still running."""
+    command = [str(Path(sys.executable).with_name("knowledge")), *arguments, "--json"]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -74,8 +79,9 @@ def kill_after(seconds: float, environment: dict[str, str]) -> bool:
     return running
 
 
-def _home(home: Path) -> None:
-    home.mkdir()
+def new_home(home: Path) -> None:
+    """Make a home that shares the prepared model."""
+    home.mkdir(parents=True)
     shared = os.environ.get("KNOWLEDGE_TEST_MODELS")
     if shared and Path(shared).is_dir():
         (home / "models").symlink_to(Path(shared).resolve())

@@ -16,7 +16,7 @@ from assets.silver.metadata import metadata_from
 from assets.silver.normalise import one_line
 from assets.silver.pii.extra import NONE, Extra
 from assets.silver.readers import read
-from assets.silver.redact import Redacted, redact
+from assets.silver.redact import Redacted, redact, redact_name
 from assets.silver.refusal import RefusedError
 from assets.silver.screening import Finding, screen
 from assets.silver.screening.policy import QUARANTINE, is_allowed
@@ -130,7 +130,8 @@ def _finished(
     findings = screen(redacted.document)
     if findings and rules.get("screening") == QUARANTINE:
         raise RefusedError("attack", _told(findings), reader=document.reader)
-    return replace(redacted, document=_with_short_title(redacted.document), findings=findings)
+    part = redact_name(document.part, key, extra)[:MAX_PART] if document.part is not None else None
+    return replace(redacted, document=_with_short_title(redacted.document), findings=findings, part=part)
 
 
 def _told(findings: Sequence[Finding]) -> str:

@@ -4,6 +4,7 @@ the same for the same value and key.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,6 +64,7 @@ NUMBERED: tuple[Recognizer, ...] = (
 RECOGNIZERS: tuple[Recognizer, ...] = (*NUMBERED, People())
 
 _BLOT = "\0"
+_JOINED = re.compile(r"[_-]+|(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])")
 
 _BESIDE = 120
 """Characters around a token, to the ends of their lines, that are looked at again: no recognizer sees farther."""
@@ -75,11 +77,13 @@ class Redacted:
     Attributes:
         counts: how many values of each type were in it, metadata included.
         findings: what in it speaks to a model; filled in by the screener, which reads the redacted text.
+        part: name of the part it is of its file, without personal data; the document keeps the name its id is made of.
     """
 
     document: Document
     counts: Mapping[str, int]
     findings: tuple[Finding, ...] = ()
+    part: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,17 @@ def redact(
         ),
         dict(sorted(counts.items())),
     )
+
+
+def redact_name(name: str, key: bytes, extra: Extra = NONE) -> str:
+    """The name of a part of a file, an attachment for one, without personal data; words may be set apart."""
+    recognizers = (*NUMBERED, *extra.recognizers, People(extra.names))
+    redactor = _Redactor(None, key, Readable((), (), ""), Counter(), recognizers)
+    for written in (name, _JOINED.sub(" ", name)):
+        redacted = redactor.text(written)
+        if redacted != written:
+            return redacted
+    return name
 
 
 def spans_of(text: str, language: str | None, recognizers: Sequence[Recognizer] = RECOGNIZERS) -> list[Span]:

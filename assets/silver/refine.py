@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from assets.bronze.contract import CONTENT, SOURCE_FILES
 from assets.pseudonyms import demand_keys
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.silver.process import finish, short_part
+from assets.silver.process import MAX_PART, finish, short_part
 from assets.silver.readers.registry import REGISTRY
+from assets.silver.redact import redact_name
 from assets.silver.refusal import LIMITED, RefusedError
 from assets.silver.rows import document_row, quarantine_row
 from assets.silver.sandbox import Outcome
@@ -74,7 +75,14 @@ def refine_partition(stores: Stores, date: str, source: str, *, rebuild: bool = 
     since = _first_seen(stores, [row for row, _, _ in bad])
     redactor = stores.versions.redactor
     refusals = [
-        quarantine_row(row, refused, redactor, part=part, first_seen=since[row["document_id"], row["event"]])
+        quarantine_row(
+            row,
+            refused,
+            redactor,
+            part=part,
+            part_name=_named(stores, row["tenant"], part),
+            first_seen=since[row["document_id"], row["event"]],
+        )
         for row, refused, part in bad
     ]
     return Refined(
@@ -91,6 +99,13 @@ def _by_whom(refused: RefusedError, stores: Stores) -> RefusedError:
         if refused.code in LIMITED:
             refused.reader += f" {stores.limits.version}"
     return refused
+
+
+def _named(stores: Stores, tenant: str, part: str | None) -> str | None:
+    """The name of a part without personal data."""
+    if part is None:
+        return None
+    return redact_name(part, stores.pseudonyms.of_tenant(tenant), stores.extra)[:MAX_PART]
 
 
 def _refused_parts(outcome: Outcome) -> Iterator[tuple[str, RefusedError]]:

@@ -36,7 +36,7 @@ def document_row(bronze: Mapping[str, Any], redacted: Redacted, redactor: str) -
     row = {name: bronze[name] for name in (*_CARRIED, "tenant", "received_at")} | {
         "document_id": file_id if document.part is None else part_id(file_id, document.part),
         "file_id": file_id,
-        "part": document.part,
+        "part": redacted.part,
         "title": document.title,
         "language": document.language,
         "authors": list(document.authors),
@@ -75,6 +75,7 @@ def quarantine_row(
     redactor: str | None = None,
     *,
     part: str | None = None,
+    part_name: str | None = None,
     first_seen: datetime | None = None,
 ) -> dict[str, Any]:
     """A row of `silver/quarantine`.
@@ -83,14 +84,15 @@ def quarantine_row(
         bronze: the row of `bronze/source_files` that was refused.
         refused: why; `RefusedError(code, detail)` with the codes of a policy for files that were never read.
         redactor: version of the redactor, for what it refused.
-        part: the part of the file that is refused, where it is not the whole.
+        part: the part of the file that is refused, where it is not the whole; its id is made of it.
+        part_name: its name without personal data.
         first_seen: when these bytes were first received at this path; None: now.
     """
     file_id = bronze["document_id"]
     return {name: bronze[name] for name in _CARRIED} | {
         "document_id": file_id if part is None else part_id(file_id, part),
         "file_id": file_id,
-        "part": part,
+        "part": part if part_name is None else part_name,
         "stage": refused.reason.stage,
         "reason": refused.code,
         "sentence_de": refused.reason.de,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,19 @@ def test_every_encoding_of_the_same_post_gives_the_same_text() -> None:
             if b"?" in path.read_bytes() and "cp437" in path.name:
                 continue  # written with question marks where the encoding has no dash
             assert processed(path.read_bytes(), path=path.name).document.text == expected
+
+
+def test_names_of_attachments_are_kept_without_personal_data() -> None:
+    mail = (
+        "From: a@example.org\nSubject: Unterlagen\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n\n"
+        "--x\nContent-Type: text/plain\n\nAnbei die Unterlagen, bitte lesen.\n"
+        '--x\nContent-Type: text/plain\nContent-Disposition: attachment; filename="Zeugnis_Petra_Kelling.txt"\n\n'
+        "Ein Zeugnis mit guten Noten.\n--x--\n"
+    )
+    whole, attached = process(mail.encode(), path="mail.eml", defaults={}, key=KEY)
+
+    row = document_row(BRONZE, attached, "recognizers/0")
+
+    assert whole.part is None
+    assert re.fullmatch(r"Zeugnis <PERSON_[0-9a-f]{10}>\.txt", row["part"])
+    assert row["document_id"] == part_id(BRONZE["document_id"], "Zeugnis_Petra_Kelling.txt")

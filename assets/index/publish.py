@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from assets.index import vectors
 from assets.index.desired import Access, Desired, DesiredDocument, Passages
 from assets.index.plan import ActualDocument, Changes, plan_release
 from assets.index.segments import FOREVER, Connection, Passage, SegmentWriter
@@ -23,13 +24,6 @@ from retrieval.errors import TransientError
 from retrieval.principal import CLEARANCES
 from retrieval.schema.migrate import LOCK, create_space, create_tenant, space_schema
 
-HNSW_FROM = 2_000
-"""Rows of a tenant from which its vectors get an HNSW index; below, and up to statements.EXACT_UP_TO visible rows,
-every search scans exactly. A first load is far cheaper as COPY and CREATE INDEX than row by row."""
-HNSW_OPTIONS = {"m": 16, "ef_construction": 128}
-"""Neighbours of a passage in the index, and candidates they are chosen from (recall and cost: docs/benchmarks.md). An
-index that was made with others is made anew by the next release that changes its tenant."""
-
 CHUNK_COLUMNS = {
     "tenant": "int4", "chunk": "int4", "document": "int4", "chunk_id": "text", "digest": "text", "version": "int4",
     "ordinal": "int4", "text": "text", "text_sha256": "text", "heading": "text", "page": "int4", "speaker": "text",
@@ -38,10 +32,6 @@ CHUNK_COLUMNS = {
     "flags": "text[]", "embedding": "halfvec",
 }  # fmt: skip
 """Columns of a passage with their types, as binary COPY wants them."""
-
-INDEX_BYTES_A_ROW = 500
-"""Memory that building an HNSW index takes for a row beside its vector: links of 16 and of 32 neighbours."""
-INDEX_MEMORY_MAX_MIB = 4096
 
 Load = Callable[[Sequence[tuple[str, int, str]]], Passages]
 """Gives texts and vectors of (document_id, event, chunk_id)."""
@@ -141,6 +131,7 @@ class _Publisher:
         self._tenants: dict[str, int] = dict(rows)
         self._writers = {name: SegmentWriter(connection, space, number) for name, number in self._tenants.items()}
         self._numbers: dict[str, dict[str, int]] = {}
+        self._acls: dict[Access, int] = {}
         self._touched: set[str] = set()
 
     def _execute(self, text: str, *parameters: Any) -> psycopg.Cursor[tuple[Any, ...]]:
@@ -263,15 +254,18 @@ class _Publisher:
 
     def acl(self, access: Access) -> int:
         """Id of an access set, made when it is new."""
-        values = (self._tenants[access.tenant], list(access.roles), CLEARANCES.index(access.clearance))
-        self._execute(
-            "insert into knowledge.acl (tenant, roles, clearance) values (%s, %s, %s) on conflict do nothing", *values
-        )
-        row = self._execute(
-            "select id from knowledge.acl where tenant = %s and roles = %s and clearance = %s", *values
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
+        if access not in self._acls:
+            values = (self._tenants[access.tenant], list(access.roles), CLEARANCES.index(access.clearance))
+            self._execute(
+                "insert into knowledge.acl (tenant, roles, clearance) values (%s, %s, %s) on conflict do nothing",
+                *values,
+            )
+            row = self._execute(
+                "select id from knowledge.acl where tenant = %s and roles = %s and clearance = %s", *values
+            ).fetchone()
+            assert row is not None
+            self._acls[access] = int(row[0])
+        return self._acls[access]
 
     def _acl_of(self, tenant: str, number: int) -> int:
         """The access set that a document's rows carry."""
@@ -293,6 +287,13 @@ class _Publisher:
 
     def _number(self, tenant: str, document_id: str) -> int:
         """Number of a document within its tenant: the one it ever had, or the next."""
+        return self._give_numbers(tenant, [document_id])[document_id]
+
+    def _give_numbers(self, tenant: str, document_ids: Sequence[str]) -> dict[str, int]:
+        """Numbers of a tenant's documents; those that have none yet get theirs at once.
+
+        One by one, each would have to look past all versions of the counter that this transaction has made.
+        """
         if tenant not in self._numbers:
             rows = self._execute(
                 "select distinct document_id::text, document from {s}.document where tenant = %s",
@@ -300,9 +301,11 @@ class _Publisher:
             )
             self._numbers[tenant] = {row[0]: row[1] for row in rows}
         known = self._numbers[tenant]
-        if document_id not in known:
-            known[document_id] = self._allocate(tenant, "last_document", 1)
-        return known[document_id]
+        fresh = [document_id for document_id in document_ids if document_id not in known]
+        if fresh:
+            first = self._allocate(tenant, "last_document", len(fresh))
+            known.update(zip(fresh, range(first, first + len(fresh)), strict=True))
+        return known
 
     def _allocate(self, tenant: str, counter: str, n: int) -> int:
         """The first of `n` new numbers."""
@@ -363,32 +366,41 @@ class _Publisher:
             )
 
     def _open_documents(self, release: int, ids: Sequence[str], desired: Desired) -> None:
+        by_tenant: dict[str, list[str]] = {}
         for document_id in ids:
-            document = desired.documents[document_id]
-            tenant = document.access.tenant
-            facts = document.facts
-            self._execute(
-                "insert into {s}.document (tenant, document, document_id, digest, version, source, path, title,"
-                " language, authors, tags, published, url, acl_id, valid_from, expires_at, added_in)"
-                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                self._tenants[tenant],
-                self._number(tenant, document_id),
-                document_id,
-                document.digest,
-                facts["version"],
-                facts["source"],
-                facts["path"],
-                facts["title"],
-                facts["language"],
-                facts["authors"],
-                facts["tags"],
-                facts["published"],
-                facts["url"],
-                self.acl(document.access),
-                document.valid_from,
-                document.expires_at,
-                release,
-            )
+            by_tenant.setdefault(desired.documents[document_id].access.tenant, []).append(document_id)
+        for tenant, members in by_tenant.items():
+            self._give_numbers(tenant, members)
+        statement = sql.SQL(
+            "insert into {}.document (tenant, document, document_id, digest, version, source, path, title,"
+            " language, authors, tags, published, url, acl_id, valid_from, expires_at, added_in)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        ).format(sql.SQL(self._schema))
+        rows = [self._document_row(release, document_id, desired.documents[document_id]) for document_id in ids]
+        with self._connection.cursor() as cursor:
+            cursor.executemany(statement, rows)
+
+    def _document_row(self, release: int, document_id: str, document: DesiredDocument) -> tuple[Any, ...]:
+        tenant, facts = document.access.tenant, document.facts
+        return (
+            self._tenants[tenant],
+            self._number(tenant, document_id),
+            document_id,
+            document.digest,
+            facts["version"],
+            facts["source"],
+            facts["path"],
+            facts["title"],
+            facts["language"],
+            facts["authors"],
+            facts["tags"],
+            facts["published"],
+            facts["url"],
+            self.acl(document.access),
+            document.valid_from,
+            document.expires_at,
+            release,
+        )
 
     def _add_chunks(
         self,
@@ -409,7 +421,7 @@ class _Publisher:
                 self._writers[tenant].rebuild(release)
             else:
                 self._writers[tenant].write(release, segment)
-            self._index_vectors(tenant)
+            vectors.build(self._connection, self._space, self._tenants[tenant])
             self._touched.add(tenant)
 
     def _copy_chunks(
@@ -454,58 +466,9 @@ class _Publisher:
         self._execute(f"insert into {{s}}.chunk ({names}) select {names} from staged_chunk order by chunk")
         return segment
 
-    def _index_vectors(self, tenant: str) -> None:
-        """An HNSW index for a tenant that has grown past the size where scanning everything is as good.
-
-        It is built in memory, with the help of other processes; where the machine has too little of the shared
-        memory they need, by this one alone.
-        """
-        number = self._tenants[tenant]
-        name = self._vector_index(tenant)
-        found = self._execute(
-            "select to_regclass(%s), (select count(*) from {s}.chunk where tenant = %s),"
-            " (select dimension from knowledge.space where id = %s)",
-            f"{self._schema}.{name}",
-            number,
-            self._space,
-        ).fetchone()
-        if not found or found[0] is not None or found[1] < HNSW_FROM:
-            return
-        mib = found[1] * (2 * found[2] + INDEX_BYTES_A_ROW) // 2**20 + 64
-        memory = f"set local maintenance_work_mem = '{min(mib, INDEX_MEMORY_MAX_MIB)}MB'"
-        options = ", ".join(f"{option} = {value}" for option, value in HNSW_OPTIONS.items())
-        statement = (
-            f"create index {name} on {{s}}.chunk_{number} using hnsw (embedding halfvec_cosine_ops) with ({options})"
-        )
-        try:
-            with self._connection.transaction():
-                self._execute(memory)
-                self._execute(statement)
-        except (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory):
-            self._execute("set local max_parallel_maintenance_workers = 0")
-            self._execute(memory)
-            self._execute(statement)
-
-    def _vector_index(self, tenant: str) -> str:
-        """Name of a tenant's HNSW index; it tells the options, so that one made with others can be told from it."""
-        return f"chunk_{self._tenants[tenant]}_hnsw_" + "_".join(map(str, HNSW_OPTIONS.values()))
-
-    def _drop_old_indexes(self, tenant: str) -> None:
-        """Drop HNSW indexes that were made with other options, after the release with the new one is written."""
-        rows = self._execute(
-            "select indexname, indexname = %s from pg_indexes where schemaname = %s and tablename = %s"
-            " and indexname ~ '_hnsw'",
-            self._vector_index(tenant),
-            self._schema,
-            f"chunk_{self._tenants[tenant]}",
-        ).fetchall()
-        if any(current for _, current in rows):
-            for name in sorted(name for name, current in rows if not current):
-                self._execute(f"drop index {{s}}.{name}")
-
     def analyse(self) -> None:
         """Fresh statistics for the planner, after the transaction, and no index that is not in use any more."""
         for tenant in sorted(self._touched):
-            self._drop_old_indexes(tenant)
+            vectors.drop_old(self._connection, self._space, self._tenants[tenant])
             for table in ("chunk", "document", "posting", "mask", "stat"):
                 self._execute(f"analyze {{s}}.{table}_{self._tenants[tenant]}")

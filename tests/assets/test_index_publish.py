@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-import assets.index.publish as publishing
+from assets.index import vectors
 from assets.index.desired import Passages
 from assets.index.publish import NotReadyError, differences, publish
 from retrieval import Filters, Hit, ModelMismatchError, Principal, Retriever, connections, statements
@@ -319,7 +319,7 @@ def test_a_new_model_waits_until_every_document_has_its_vectors(index: Index) ->
 def test_above_the_threshold_the_vector_index_finds_the_same(
     index: Index, monkeypatch: pytest.MonkeyPatch, filters: Filters | None
 ) -> None:
-    monkeypatch.setattr(publishing, "HNSW_FROM", 100)
+    monkeypatch.setattr(vectors, "HNSW_FROM", 100)
     documents = [
         article(f"d{i}", passages=10, access=everyone("acme", *(("board",) if i % 4 == 0 else ())), source=source)
         for i, source in enumerate(["blog", "podcast"] * 20)
@@ -355,7 +355,7 @@ def test_passages_behind_many_that_may_not_be_seen_are_found(
     index: Index, monkeypatch: pytest.MonkeyPatch, filters: Filters | None
 ) -> None:
     """Access follows the topic, and the walk over the vector index ends before it has left what was asked about."""
-    monkeypatch.setattr(publishing, "HNSW_FROM", 100)
+    monkeypatch.setattr(vectors, "HNSW_FROM", 100)
     monkeypatch.setattr(connections, "_SESSION", (*connections._SESSION, "set hnsw.max_scan_tuples = 1"))
     board = [
         GoldDocument(f"b{i}", everyone("acme", "board"), [f"the salary fox {i} {j}" for j in range(10)])
@@ -378,14 +378,14 @@ def test_passages_behind_many_that_may_not_be_seen_are_found(
 
 
 def test_a_vector_index_with_other_options_is_made_anew(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "HNSW_FROM", 20)
+    monkeypatch.setattr(vectors, "HNSW_FROM", 20)
     documents = [article(f"d{i}", passages=10) for i in range(3)]
-    monkeypatch.setattr(publishing, "HNSW_OPTIONS", {"m": 8, "ef_construction": 32})
+    monkeypatch.setattr(vectors, "HNSW_OPTIONS", {"m": 8, "ef_construction": 32})
     index.serve(documents)
     assert vector_indexes(index) == ["chunk_1_hnsw_8_32"]
     index.owner.execute("alter index space_1.chunk_1_hnsw_8_32 rename to chunk_1_hnsw")  # as earlier versions named it
     monkeypatch.undo()
-    monkeypatch.setattr(publishing, "HNSW_FROM", 20)
+    monkeypatch.setattr(vectors, "HNSW_FROM", 20)
     index.serve([*documents, article("new", passages=1)])
     assert vector_indexes(index) == ["chunk_1_hnsw_16_128"]
 

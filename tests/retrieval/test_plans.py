@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from assets.index import publish as publishing
+from assets.index import vectors
 from retrieval import Filters, Retriever, statements
 from retrieval.connections import session
 from retrieval.search import Search, Space
@@ -24,7 +24,7 @@ SPACE = Space(1, "words-16", 16, "")
 def large(shared_index: Index) -> Iterator[Index]:
     """Three tenants whose vectors are indexed, and several access sets."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "HNSW_FROM", 100)
+        patch.setattr(vectors, "HNSW_FROM", 100)
         documents = [
             GoldDocument(f"{tenant}-{n}", everyone(tenant, f"role{n % 5}"), [f"word{n} passage {i}" for i in range(10)])
             for tenant in TENANTS

@@ -43,8 +43,7 @@ _SESSION = (
     # policies leave, and would rather sort all that a principal may see.
     "set enable_sort = off",
     "set max_parallel_workers_per_gather = 0",
-    # For 50 candidates. With 100 a question that lies near nothing misses a quarter of its ten nearest of 33,000, with
-    # 200 an eighth; one that lies near something finds all ten with either.
+    # One batch of the walk; how many it takes is up to the statement (`statements.MEET`).
     "set hnsw.ef_search = 200",
     "set hnsw.iterative_scan = relaxed_order",
     # A passage of this walk costs as much as eight of an exact scan: 4,000 are as dear as comparing 32,000.

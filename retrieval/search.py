@@ -154,7 +154,7 @@ class Search:
         variant = "none"
         if vector is not None:
             eligible = None if self._eligible is None else len(self._eligible)
-            variant = statements.vector_variant(self.visible, eligible)
+            variant = statements.vector_variant(self.visible, eligible, self.lexical.coverage)
         parameters: dict[str, object] = {
             "chunks": _array(self.lexical.chunks),
             "scores": _array(self.lexical.scores),
@@ -169,7 +169,7 @@ class Search:
         }
         if variant == "exact_eligible":
             parameters["eligible"] = _array(self._eligible)
-        elif variant == "hnsw_eligible":
+        elif variant.startswith("hnsw_eligible"):
             parameters |= self.filters.parameters()
         return variant, parameters
 

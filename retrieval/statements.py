@@ -35,6 +35,14 @@ CANDIDATES = 50
 EXACT_UP_TO = 5_000
 """Visible rows up to which an exact scan beats the HNSW index in time and recall (measured, see docs)."""
 
+MEET, MEET_WIDE = 150, 590
+"""Visible passages that a walk over the HNSW index meets: nearly all of one batch of `hnsw.ef_search`, or of three. The
+wide walk finds .995 of the ten nearest of 6,000 vectors of the packaged model, the other .978 (docs/benchmarks.md)."""
+
+WORDS_SAY = 0.5
+"""Share of the question's words from which the lexical leg puts good passages forward as well, each with its true
+distance. Below it (a question in another language, or in other words) the vectors decide alone, and are worth more."""
+
 # What the lexical leg reads, as one row: each statement more costs both sides its handling. Postings come as one value,
 # term after term. Masked chunks are few of those that may expire or were removed, so each kind is found by its index.
 _READS = """
@@ -79,13 +87,14 @@ _EXACT = """
     select c.chunk, c.document, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
     order by (c.embedding <=> %(vector)s) + 0, c.chunk limit {n}"""
 
-# The walk over the HNSW index ends after `hnsw.max_scan_tuples` passages. Where access or filters follow the topics,
-# all of these may be about something that the reader may not see: if too few came, everything visible is compared.
+# The walk over the HNSW index goes on until it has met {meet} passages that may be seen. It ends after
+# `hnsw.max_scan_tuples` of any kind: where access or filters follow the topics, all of these may be about something
+# that the reader may not see. If too few came, everything visible is compared.
 _HNSW = """
     with met as materialized (
         select c.chunk, c.document, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
-        order by c.embedding <=> %(vector)s limit {n})
-    select * from met where (select count(*) from met) >= {n}
+        order by c.embedding <=> %(vector)s limit {meet})
+    (select * from met where (select count(*) from met) >= {n} order by distance, chunk limit {n})
     union all
     (select * from ({exact} offset 0) e where (select count(*) from met) < {n})""".replace("{exact}", _EXACT)
 
@@ -103,6 +112,7 @@ _VECTOR = {
     "exact_eligible": _EXACT.replace("{only}", _NAMED),
     "hnsw_eligible": _HNSW.replace("{only}", _FILTERED),
 }
+_VECTOR |= {f"{name}_wide": _VECTOR[name] for name in ("hnsw", "hnsw_eligible")}
 
 # A passage of the lexical leg gets its true similarity too, so that the legs are weighed on what both know of it.
 _RANKED = """
@@ -265,7 +275,8 @@ _LOGGED = {"logged": audit.LOGGED, "logged_in_place": audit.LOGGED.replace("scor
 @functools.lru_cache(maxsize=4096)
 def _compose(template: str, space: int, partition: int | None, variant: str = "none", n: int = CANDIDATES) -> sql.SQL:
     tables = {"s": space_schema(space), "p": "" if partition is None else f"_{int(partition)}"}
-    vector = _VECTOR[variant].format(n=n, **tables)
+    meet = max(n, MEET_WIDE if variant.endswith("_wide") else MEET)
+    vector = _VECTOR[variant].format(n=n, meet=meet, **tables)
     distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
     score = fusion.SCORE.format(lexical="lexical", distance="w.far", best="b.best")
     drawn, weighed = "", "weighed"
@@ -313,8 +324,15 @@ def until(space: int, partition: int | None) -> sql.SQL:
     return _compose(_UNTIL, space, partition)
 
 
-def vector_variant(visible: int, eligible: int | None) -> str:
-    """How to run the vector leg, by the number of rows it has to choose from."""
-    if eligible is not None:
-        return "exact_eligible" if eligible <= EXACT_UP_TO else "hnsw_eligible"
-    return "exact" if visible <= EXACT_UP_TO else "hnsw"
+def vector_variant(visible: int, eligible: int | None, coverage: float) -> str:
+    """How to run the vector leg.
+
+    Args:
+        visible: rows it has to choose from.
+        eligible: those of them that pass the filters; None: all do.
+        coverage: share of the question's words, by weight, that the lexical leg has found.
+    """
+    rows, suffix = (visible, "") if eligible is None else (eligible, "_eligible")
+    if rows <= EXACT_UP_TO:
+        return f"exact{suffix}"
+    return f"hnsw{suffix}" if coverage >= WORDS_SAY else f"hnsw{suffix}_wide"

@@ -467,8 +467,7 @@ class _Publisher:
         return segment
 
     def analyse(self) -> None:
-        """Fresh statistics for the planner, after the transaction, and no index that is not in use any more."""
+        """Fresh statistics for the planner, after the transaction."""
         for tenant in sorted(self._touched):
-            vectors.drop_old(self._connection, self._space, self._tenants[tenant])
             for table in ("chunk", "document", "posting", "mask", "stat"):
                 self._execute(f"analyze {{s}}.{table}_{self._tenants[tenant]}")

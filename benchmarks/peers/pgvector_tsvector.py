@@ -40,7 +40,7 @@ def main() -> None:
         load(connection, data)
         connection.execute("set plan_cache_mode = force_generic_plan")
         connection.execute("set hnsw.iterative_scan = relaxed_order")
-        connection.execute("set hnsw.ef_search = 100")
+        connection.execute("set hnsw.ef_search = 200")  # one batch, as here
         connection.execute("set max_parallel_workers_per_gather = 0")
 
         def ask(question: str, query: Any) -> list[int]:

@@ -196,6 +196,8 @@ def real(bench: Bench) -> None:
     for percent, who in shares(world):
         value = legs.recall(index, 0, who, vectors)
         bench.measures.add(f"recall_at_10_real_{percent}", value, "share", 0.99, "high")
+    both = legs.recall(index, 0, world.everything(), vectors, bench.questions)
+    bench.measures.add("ten_nearest_real_among_50_hits", both, "share")
 
 
 def embedded(bench: Bench, plan: Plan) -> World:

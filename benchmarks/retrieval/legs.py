@@ -157,10 +157,13 @@ def lexical_equals(index: Index, tenant: int, principals: Sequence[Principal], q
     return same / len(questions)
 
 
-def recall(index: Index, tenant: int, principal: Principal, queries: Floats) -> float:
+def recall(
+    index: Index, tenant: int, principal: Principal, queries: Floats, asked: Sequence[Question] | None = None
+) -> float:
     """Share of the ten nearest visible passages, by an exact scan here, that the vector leg puts first.
 
-    The questions are words that stand nowhere, so the vector leg decides alone. Distances are those of the vectors as
+    The questions are words that stand nowhere, so the vector leg decides alone; with `asked`, they are these, and a
+    passage counts where it is among the hits, whichever leg put it forward. Distances are those of the vectors as
     Postgres stores them, in half precision; a passage as near as the tenth counts as found.
     """
     world = index.world
@@ -171,7 +174,7 @@ def recall(index: Index, tenant: int, principal: Principal, queries: Floats) -> 
     stored = _halved(world.vectors[visible])
     by_id = rows_by_id(world, tenant)
     place = {row: i for i, row in enumerate(visible.tolist())}
-    questions = [Question(f"qqzz{number}qq", "en") for number in range(len(queries))]
+    questions = asked or [Question(f"qqzz{number}qq", "en") for number in range(len(queries))]
     found = 0
     with index.retriever(Vectors(questions, queries, index.fingerprint)) as retriever:
         for question, query in zip(questions, _halved(queries), strict=True):
@@ -179,8 +182,8 @@ def recall(index: Index, tenant: int, principal: Principal, queries: Floats) -> 
             tenth = np.partition(similarity, len(similarity) - count)[len(similarity) - count]
             # As many hits as the leg puts forward: their order is that of the fusion, their rank that of the leg.
             hits = retriever.search(question.text, principal=principal, k=CANDIDATES)
-            nearest = [hit.chunk_id for hit in hits if hit.vector_rank is not None and hit.vector_rank <= count]
-            found += sum(bool(similarity[place[by_id[name]]] >= tenth - 1e-5) for name in nearest)
+            nearest = [hit.chunk_id for hit in hits if asked or (hit.vector_rank or count + 1) <= count]
+            found += min(count, sum(bool(similarity[place[by_id[name]]] >= tenth - 1e-5) for name in nearest))
     return found / count / len(queries)
 
 

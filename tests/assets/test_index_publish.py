@@ -327,7 +327,7 @@ def test_above_the_threshold_the_vector_index_finds_the_same(
     index.serve(documents[:4])
     assert not vector_indexes(index)
     index.serve(documents)
-    assert vector_indexes(index) == ["chunk_1_hnsw_16_128"]
+    assert vector_indexes(index) == ["chunk_1_hnsw"]
     # In a table this small sorting everything is cheaper; a large one is what the index is for.
     dsn = index.server.dsn(READER, index.name) + " options='-c enable_seqscan=off -c enable_sort=off'"
     retriever = Retriever.connect(dsn, settings=index.settings, encoder=WordsEncoder())
@@ -377,19 +377,6 @@ def test_passages_behind_many_that_may_not_be_seen_are_found(
     assert len(exact) == 20
 
 
-def test_a_vector_index_with_other_options_is_made_anew(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vectors, "HNSW_FROM", 20)
-    documents = [article(f"d{i}", passages=10) for i in range(3)]
-    monkeypatch.setattr(vectors, "HNSW_OPTIONS", {"m": 8, "ef_construction": 32})
-    index.serve(documents)
-    assert vector_indexes(index) == ["chunk_1_hnsw_8_32"]
-    index.owner.execute("alter index space_1.chunk_1_hnsw_8_32 rename to chunk_1_hnsw")  # as earlier versions named it
-    monkeypatch.undo()
-    monkeypatch.setattr(vectors, "HNSW_FROM", 20)
-    index.serve([*documents, article("new", passages=1)])
-    assert vector_indexes(index) == ["chunk_1_hnsw_16_128"]
-
-
 def vector_indexes(index: Index) -> list[str]:
     rows = index.owner.execute("select indexname from pg_indexes where indexdef like '%hnsw%' order by 1").fetchall()
     return [row[0] for row in rows]
@@ -398,6 +385,6 @@ def vector_indexes(index: Index) -> list[str]:
 def used(index: Index) -> bool:
     """Whether a search has read the vector index."""
     row = index.owner.execute(
-        "select coalesce(sum(idx_scan), 0) > 0 from pg_stat_user_indexes where indexrelname like 'chunk_1_hnsw%'"
+        "select coalesce(sum(idx_scan), 0) > 0 from pg_stat_user_indexes where indexrelname = 'chunk_1_hnsw'"
     ).fetchone()
     return row == (True,)

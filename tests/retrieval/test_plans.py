@@ -59,7 +59,7 @@ def plans(index: Index, retriever: Retriever, *, partition: bool = True) -> dict
         search.score(1, row)
         _, parameters = search.fusion(SPACE, None)
         values = parameters | {"vector": retriever.embed("word3").vector}
-        for variant in ("exact", "hnsw"):
+        for variant in ("exact", "hnsw", "hnsw_wide"):
             found[variant] = plan(connection, statements.second_trip(1, search.partition, variant, 50), values)
         connection.rollback()
     return {name: "\n".join(lines) for name, lines in found.items()}
@@ -82,6 +82,7 @@ def test_postings_are_found_by_term_and_access_set_in_the_index(large: Index) ->
 def test_nearest_passages_come_from_the_vector_index_and_exact_ones_do_not(large: Index) -> None:
     found = plans(large, large.retriever())
     assert "_hnsw" in found["hnsw"]
+    assert "_hnsw" in found["hnsw_wide"]
     assert "_hnsw" not in found["exact"]
     # passages that are named are looked up by their number
     assert "Seq Scan on chunk_1 c\n" not in found["hnsw"]

@@ -61,6 +61,8 @@ def verify(
             return
         dropped = f", the rows of {counted(verdict.dropped, 'day')} are past their time" if verdict.dropped else ""
         console.print(f"{counted(verdict.days, 'day')} compared, sealed up to {verdict.sealed_to}{dropped}.")
+        if verdict.amended:
+            console.print(f"Erasures emptied comments of {counted(verdict.amended, 'day')} and sealed them once more.")
         if not verdict.problems:
             console.print("Every row is as it was sealed.")
         console.print(f"Last seal: {verdict.head}")

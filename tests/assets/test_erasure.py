@@ -244,7 +244,7 @@ def test_an_erasure_that_is_interrupted_again_and_again_ends_in_the_same_state(
     assert outcome.certificate.removed == json.loads(calm_files[0].read_text())["removed"]
 
 
-def test_comments_that_name_the_person_are_emptied_and_their_days_sealed_once_more(
+def test_comments_are_emptied_with_their_days_sealed_once_more_and_graphs_are_there_again(
     make: Callable[[], tuple[Mill, Index]], databases: Databases
 ) -> None:
     mill, index = make()
@@ -260,9 +260,15 @@ def test_comments_that_name_the_person_are_emptied_and_their_days_sealed_once_mo
     index.owner.execute("update knowledge.feedback set outcome = 'answered' where comment = %s", [comments[3]])
     assert Erasure(mill.stores(), Target(subject=NAME), by="somebody").look().comments == 2
 
+    index.owner.execute("create index chunk_1_hnsw on space_1.chunk_1 using hnsw (embedding halfvec_cosine_ops)")
+    graphs = "select indexname, indexdef from pg_indexes where tablename = 'chunk_1' order by 1"
+    before = index.owner.execute(graphs).fetchall()
+
     stopped(mill, "database", subject=NAME)
+    index.owner.execute("drop index space_1.chunk_1_hnsw")  # as if it had been killed before it made it again
     outcome = erase(mill, subject=NAME)
 
+    assert index.owner.execute(graphs).fetchall() == before
     assert outcome.certificate is not None
     assert outcome.certificate.removed["comments of feedback"] == 2
     left = index.owner.execute("select comment from knowledge.feedback order by at").fetchall()
@@ -272,19 +278,6 @@ def test_comments_that_name_the_person_are_emptied_and_their_days_sealed_once_mo
     tampered = (mill.now - timedelta(days=3)).date()
     assert [problem.day for problem in verdict.problems] == [tampered], "an erasure covers nothing up"
     assert verdict.amended == 1
-
-
-def test_the_graph_over_vectors_is_there_again_afterwards(make: Callable[[], tuple[Mill, Index]]) -> None:
-    mill, index = make()
-    index.owner.execute("create index chunk_1_hnsw on space_1.chunk_1 using hnsw (embedding halfvec_cosine_ops)")
-    definitions = "select indexname, indexdef from pg_indexes where tablename = 'chunk_1' order by 1"
-    before = index.owner.execute(definitions).fetchall()
-
-    stopped(mill, "standby", document="document/akte.md")
-    index.owner.execute("drop index space_1.chunk_1_hnsw")  # as if it had been killed before it made it again
-    erase(mill, document="document/akte.md")
-
-    assert index.owner.execute(definitions).fetchall() == before
 
 
 def test_what_was_erased_is_refused_when_it_comes_back(make: Callable[[], tuple[Mill, Index]]) -> None:

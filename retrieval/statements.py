@@ -89,12 +89,13 @@ _EXACT = """
 
 # The walk over the HNSW index goes on until it has met {meet} passages that may be seen. It ends after
 # `hnsw.max_scan_tuples` of any kind: where access or filters follow the topics, all of these may be about something
-# that the reader may not see. If too few came, everything visible is compared.
+# that the reader may not see. If too few came, everything visible is compared. Batches of the walk come one after the
+# other, but not in one order, which the planner takes for granted: `+ 0` makes it sort them.
 _HNSW = """
     with met as materialized (
         select c.chunk, c.document, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
         order by c.embedding <=> %(vector)s limit {meet})
-    (select * from met where (select count(*) from met) >= {n} order by distance, chunk limit {n})
+    (select * from met where (select count(*) from met) >= {n} order by distance + 0, chunk limit {n})
     union all
     (select * from ({exact} offset 0) e where (select count(*) from met) < {n})""".replace("{exact}", _EXACT)
 
@@ -124,7 +125,7 @@ with lexical as materialized (
 ),
 nearest as materialized ({vector}),
 vectorial as (
-    select chunk, document, distance, row_number() over (order by distance, chunk) as place from nearest
+    select chunk, document, distance, row_number() over (order by distance + 0, chunk) as place from nearest
 ),
 candidate as (
     select chunk, l.place as lexical_rank, v.place as vector_rank,

@@ -47,6 +47,8 @@ class _Styles:
     by_name: dict[str, _Style] = field(default_factory=dict)
     numbered: dict[str, set[int]] = field(default_factory=dict)
     """Levels of each list style, from 1, that are numbered."""
+    _hidden_by: dict[tuple[str | bool | None, ...], str | None] = field(default_factory=dict)
+    _print: dict[str | None, tuple[float, bool]] = field(default_factory=dict)
 
     def chain(self, name: str | None) -> Iterator[_Style]:
         seen: set[str] = set()
@@ -57,6 +59,12 @@ class _Styles:
 
     def hiding(self, names: list[str | None], *, shaded: bool = False) -> str | None:
         """How text is hidden by its styles, innermost first; None where a person sees it."""
+        key = (*names, shaded)
+        if key not in self._hidden_by:
+            self._hidden_by[key] = self._hiding(names, shaded)
+        return self._hidden_by[key]
+
+    def _hiding(self, names: list[str | None], shaded: bool) -> str | None:
         styles = [style for name in names for style in self.chain(name)]
         if any(style.undisplayed for style in styles):
             return "hidden_text"
@@ -68,11 +76,13 @@ class _Styles:
         shaded = shaded or (background is not None and not nearly_white(background))
         return "white_text" if nearly_white(colour) and not shaded else None
 
-    def points(self, name: str | None) -> float:
-        return next((style.points for style in self.chain(name) if style.points is not None), 0.0)
-
-    def bold(self, name: str | None) -> bool:
-        return next((style.bold for style in self.chain(name) if style.bold is not None), False)
+    def print_of(self, name: str | None) -> tuple[float, bool]:
+        """Points of the letters, 0 where nothing is said, and whether they are bold."""
+        if name not in self._print:
+            styles = list(self.chain(name))
+            points = next((style.points for style in styles if style.points is not None), 0.0)
+            self._print[name] = points, next((style.bold for style in styles if style.bold is not None), False)
+        return self._print[name]
 
 
 def read(content: bytes, limits: Limits) -> Document:
@@ -175,7 +185,7 @@ class _Walk:
             level = max(1, min(number(element, "outline-level", 1), 6))
             self.flow.add(Piece("heading", text, level, self.page))
         else:
-            points, bold = self.styles.points(style), self.styles.bold(style)
+            points, bold = self.styles.print_of(style)
             self.flow.add(Piece("paragraph", text, None, self.page, points, bold))
         self._finish(shaded)
 

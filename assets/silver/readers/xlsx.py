@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
@@ -17,6 +18,7 @@ from assets.silver.readers.archive import Archive
 from assets.silver.readers.flow import Flow, Piece
 from assets.silver.readers.number_format import BUILTIN, general, is_date, shown
 from assets.silver.readers.ooxml import (
+    LOCAL,
     attribute,
     child,
     children,
@@ -205,7 +207,7 @@ def _read_row(book: _Book, sheet: _Sheet, row: int, element: _Element, hidden_co
         book.cells += 1
         if book.cells > book.most_cells:
             raise RefusedError("too_many_entries", f"more than {book.most_cells} filled cells")
-        if unseen or any(first <= column <= last for first, last in hidden_columns):
+        if unseen or (hidden_columns and any(first <= column <= last for first, last in hidden_columns)):
             sheet.hidden.append(text)
         else:
             texts[column] = text
@@ -216,8 +218,13 @@ def _read_row(book: _Book, sheet: _Sheet, row: int, element: _Element, hidden_co
 def _column(reference: str | None) -> int:
     """Number of a column from 1, from a reference such as `AB12`; 0 where there is none."""
     match = _REFERENCE.fullmatch(reference or "")
+    return _column_of(match[1]) if match is not None else 0
+
+
+@cache
+def _column_of(letters: str) -> int:
     column = 0
-    for letter in match[1] if match else "":
+    for letter in letters:
         column = column * 26 + ord(letter) - ord("A") + 1
     return column
 
@@ -227,8 +234,7 @@ def _cell_text(book: _Book, cell: _Element) -> str:
     if kind == "inlineStr":
         inline = child(cell, "is")
         return _rich_text(inline) if inline is not None else ""
-    value = child(cell, "v")
-    text = "" if value is None else value.text or ""
+    text = next((value.text or "" for value in cell if LOCAL[value.tag] == "v"), "")
     if not text:
         return ""
     if kind == "s":

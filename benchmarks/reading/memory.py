@@ -23,7 +23,10 @@ class Watched:
 
 
 def watch(command: Sequence[str], environment: dict[str, str]) -> Watched:
-    """Run it to its end; memory is looked at a hundred times a second, shared pages counted once a process."""
+    """Run it to its end; memory is looked at a hundred times a second, shared pages counted once a process.
+
+    A child that has not become another program yet lives in the memory of its parent (vfork) and is not counted.
+    """
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     peak = 0
     over = threading.Event()
@@ -42,13 +45,15 @@ def watch(command: Sequence[str], environment: dict[str, str]) -> Watched:
 
 
 def _tree(pid: int) -> list[int]:
-    found, waiting = [], [pid]
+    found, waiting = [], [(pid, b"")]
     while waiting:
-        at = waiting.pop()
-        found.append(at)
+        at, parents_command = waiting.pop()
         try:
+            command = Path(f"/proc/{at}/cmdline").read_bytes()
+            if command != parents_command:
+                found.append(at)
             for task in Path(f"/proc/{at}/task").iterdir():
-                waiting += map(int, (task / "children").read_text().split())
+                waiting += [(int(child), command) for child in (task / "children").read_text().split()]
         except OSError:
             continue
     return found

@@ -41,7 +41,8 @@ def ring(*keys: bytes) -> PseudonymKeys:
 
 
 def pseudonyms(text: str, key: bytes) -> list[str]:
-    return PSEUDONYM.findall(redact(Document(text, (), "none/0", language="en"), key).document.text)
+    document = Document(text, (), "none/0", language="en")
+    return PSEUDONYM.findall(redact(document, key, names=False).document.text)
 
 
 # ------------------------------------------------------------------------ keys

@@ -43,7 +43,8 @@ _DATE = (
 _CUE = re.compile(
     r"(?<![^\W\d_])(?:geboren(?:e|er|en)?|geb\.?|gebürtig|geburts(?:datum|tag|tags)|geb\.?-?\s?dat(?:um|\.)|geburt|born|"
     r"date[\s-]of[\s-]birth|birth[\s-]?(?:date|day)|d\.?o\.?b\.?|birthdate)(?![^\W\d_])"
-    r"|(?<!\w)[*](?=\s?\d{1,2}\.)",
+    # a star, but no bold or slanted date
+    r"|(?<![\w*])[*](?=(?:\s?\d{1,2}\.|\d{1,2}/\d{1,2}/\d|(?:19|20)\d{2}-\d)(?![^\n*]{0,12}[*]))",
     re.IGNORECASE,
 )
 _CUE_BEGINS = re.compile(r"[GgBbDd](?<![^\W\d_].)(?=(?i:eb|orn|irth|ate|\.?o\.?b))|[*](?<!\w.)")

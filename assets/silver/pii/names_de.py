@@ -339,23 +339,28 @@ def _best_paths(
 ) -> NDArray[np.int64]:
     """Viterbi over all stretches at once: (stretches, longest) labels; what is behind a stretch's end is undefined."""
     count, longest, _ = scores.shape
-    back = np.zeros(scores.shape, np.int64)
-    best = scores[:, 0]
-    ends = np.where((lengths == 1)[:, None], best, 0.0)
+    # the longer ones first, so that those that go on at a word are the first of all
+    order = np.argsort(-lengths, kind="stable")
+    scores = scores[order]
+    going_on = np.searchsorted(-lengths[order], -np.arange(longest), side="left").tolist()
+    back = np.zeros(scores.shape, np.int8)
+    best = scores[:, 0].copy()
     for at in range(1, longest):
-        candidates = best[:, :, None] + transitions
-        back[:, at] = candidates.argmax(axis=1)
-        best = candidates.max(axis=1) + scores[:, at]
-        ends[lengths == at + 1] = best[lengths == at + 1]
+        here = going_on[at]
+        candidates = best[:here, :, None] + transitions
+        back[:here, at] = candidates.argmax(axis=1)
+        best[:here] = candidates.max(axis=1) + scores[:here, at]
     paths = np.zeros((count, longest), np.int64)
-    current = ends.argmax(axis=1)
+    current = best.argmax(axis=1)
     rows = np.arange(count)
     for at in range(longest - 1, -1, -1):
-        inside = lengths > at
-        paths[inside, at] = current[inside]
+        here = going_on[at]
+        paths[:here, at] = current[:here]
         if at:
-            current = np.where(inside, back[rows, at, current], current)
-    return paths
+            current[:here] = back[rows[:here], at, current[:here]]
+    unsorted = np.empty_like(paths)
+    unsorted[order] = paths
+    return unsorted
 
 
 @functools.cache

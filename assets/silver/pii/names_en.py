@@ -128,7 +128,8 @@ def _candidate(word: str) -> int:
         return WEAK if common else LIKELY
     if common or any(c.isupper() for c in word[1:]) or lower in lists.towns:
         return NONE
-    return LIKELY
+    # by itself an unknown word is nearly always a product
+    return WEAK
 
 
 _known: dict[str, tuple[Range, ...]] = {}

@@ -21,7 +21,7 @@ _PARAMETER = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
-    r"[<\[{$%*]|\A(?:x+|\.+|y?our.*|my.*|dein.*|ihr.*|test|example|beispiel|password|passwort|passwd|pass|pwd|secret|token|key)\Z",
+    r"[<\[{$*]|%(?![0-9A-Fa-f]{2})|\A(?:x+|\.+|y?our.*|my.*|dein.*|ihr.*|test|example|beispiel|password|passwort|passwd|pass|pwd|secret|token|key)\Z",
     re.IGNORECASE,
 )
 

@@ -89,8 +89,8 @@ class _Objects:
     suspects: dict[int, str] = field(default_factory=dict)
     sizes: dict[int, float] = field(default_factory=dict)
     seen: int = 0
-    order: dict[int, int] = field(default_factory=dict)
-    """Text objects by their address: how many of them were painted before."""
+    texts: list[Any] = field(default_factory=list)
+    """Text objects in the order of painting."""
     covers: list[tuple[int, _Box]] = field(default_factory=list)
     """Opaque areas, and how many text objects had been painted before each."""
 
@@ -154,8 +154,8 @@ class PageReader:
         self._look_at(page, raw.FPDFPage_CountObjects(page), raw.FPDFPage_GetObject, objects, 0, None)
         if objects.suspects:
             text = self._without_hidden(text, page, text_page, number, objects, index, result)
-        if objects.covers:
-            text = self._without_covered(text, page, text_page, number, objects, index, result)
+        if objects.covers and (under := self._under_covers(objects)):
+            text = self._without_covered(text, page, text_page, number, under, index, result)
         edges = raw.FS_RECTF()
         known = raw.FPDF_GetPageBoundingBox(page, edges)
         result.lines = self._lines(text, text_page, number, index, edges if known else None, result)
@@ -284,7 +284,7 @@ class PageReader:
             objects.seen += 1
             if kind == _TEXT:
                 if depth == 0:
-                    objects.order[_address(item)] = len(objects.order)
+                    objects.texts.append(item)
                 suspicion = None
                 raw.FPDFTextObj_GetFontSize(item, size)
                 if raw.FPDFTextObj_GetTextRenderMode(item) in _INVISIBLE_MODES:
@@ -301,8 +301,8 @@ class PageReader:
                     objects.suspects[_address(item)] = suspicion
                     objects.sizes[_address(item)] = size.value
             elif kind == _PATH:
-                if objects.order and len(objects.covers) < _MOST_COVERS and self._is_opaque(item):
-                    objects.covers.append((len(objects.order), around or self._bounds_of(item)))
+                if objects.texts and len(objects.covers) < _MOST_COVERS and self._is_opaque(item):
+                    objects.covers.append((len(objects.texts), around or self._bounds_of(item)))
             elif kind == _IMAGE:
                 objects.images.append(around or self._bounds_of(item))
             elif kind == _FORM and depth < _FORM_DEPTH:
@@ -325,13 +325,26 @@ class PageReader:
             return False
         return bool(self._raw.FPDFPageObj_GetFillColor(path, *self._colour)) and self._colour[3].value >= _COVERING
 
+    def _under_covers(self, objects: _Objects) -> dict[int, list[_Box]]:
+        """Text objects, by their address, over part of which an opaque area was painted later, with those areas."""
+        import numpy as np
+
+        boxes = np.array([self._bounds_of(item) for item in objects.texts[: objects.covers[-1][0]]])
+        found: dict[int, list[_Box]] = {}
+        for after, cover in objects.covers:
+            left, bottom, right, top = boxes[:after].T
+            touched = (left < cover[2]) & (right > cover[0]) & (bottom < cover[3]) & (top > cover[1])
+            for at in np.flatnonzero(touched):
+                found.setdefault(_address(objects.texts[at]), []).append(cover)
+        return found
+
     def _without_covered(
         self,
         text: str,
         page: Any,
         text_page: Any,
         number: int,
-        objects: _Objects,
+        under: dict[int, list[_Box]],
         index: Callable[[int], int],
         result: Page,
     ) -> str:
@@ -343,11 +356,11 @@ class PageReader:
         runs: list[tuple[int, int]] = []
         for at, character in enumerate(text):
             item = None if character.isspace() else raw.FPDFText_GetTextObject(text_page, index(at))
-            painted = objects.order.get(_address(item)) if item else None
-            if painted is None:
+            covers = under.get(_address(item)) if item else None
+            if covers is None:
                 continue
             box = self._box_of(text_page, index(at), index(at))
-            if not any(painted < after and _overlap(box, cover) for after, cover in objects.covers):
+            if not any(_overlap(box, cover) for cover in covers):
                 continue
             if runs and not text[runs[-1][1] : at].strip(" "):
                 runs[-1] = (runs[-1][0], at + 1)

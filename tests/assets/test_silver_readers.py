@@ -238,14 +238,14 @@ def test_pdf_without_text_is_refused_and_a_page_without_text_noted() -> None:
 
 def test_a_pdf_named_otherwise_is_read_and_noted() -> None:
     document = read(make_pdf([["Text."]]), "a.md")
-    assert (document.reader, document.notes) == ("pdf/2", ("read as pdf, though it is named .md",))
+    assert (document.reader, document.notes) == ("pdf/3", ("read as pdf, though it is named .md",))
 
 
 def test_damaged_pdf_is_refused() -> None:
     whole = make_pdf([["Text."]])
     for content in (whole[: len(whole) // 2], b"%PDF-1.7\n", b"%PDF-1.4\n" + bytes(range(256)) * 20):
         refused = refusal(content, "a.pdf")
-        assert (refused.code, refused.reader) == ("malformed", "pdf/2")
+        assert (refused.code, refused.reader) == ("malformed", "pdf/3")
 
 
 def test_content_streams_that_explode_are_refused() -> None:

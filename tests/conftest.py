@@ -16,8 +16,21 @@ from tests.support import Databases, Index
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that hold slow tests: two workers take one file each, and none may be left for the end."""
+    """Which tests one worker takes together, and that the slow ones come first, so that none is left for the end.
+
+    A file stays together for its fixtures, whoever needs the ingested samples is where they are, and a slow test with
+    a home of its own can go anywhere.
+    """
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        group = str(item.path.relative_to(REPOSITORY).with_suffix(""))
+        if "ingested" in fixtures:
+            group = "ingested"
+        elif item.get_closest_marker("slow") and fixtures & {"settings", "make_place", "fresh"}:
+            group = f"{group}::{item.name}"
+        item.add_marker(pytest.mark.xdist_group(group))
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

@@ -338,7 +338,7 @@ def test_redacting_its_own_output_changes_nothing(text: str) -> None:
 
 
 def test_long_words_take_no_quadratic_time() -> None:
-    for text in ("x" * 300_000, "Xabcdefghi" * 30_000, "1 " * 150_000, "a@" * 100_000, "0" * 200_000, "DE1 " * 60_000):
+    for text in ("x" * 100_000, "Xabcdefghi" * 10_000, "1 " * 50_000, "a@" * 30_000, "0" * 70_000, "DE1 " * 20_000):
         assert redact(document_of(text), KEY).document.text
 
 

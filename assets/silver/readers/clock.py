@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 CLOCK = r"(?:\d{1,4}:)?\d{1,3}:\d{1,2}(?:[.,]\d{1,9})?"
 """A time, as part of a larger pattern; without groups of its own."""
@@ -27,6 +28,16 @@ def seconds_of(hours: str | None, minutes: str, whole: str, fraction: str | None
     # One division: adding up fractions of a second would leave times such as 59.99999.
     milliseconds = 0 if fraction is None else int(fraction[:3].ljust(3, "0"))
     return ((int(hours or 0) * 60 + int(minutes)) * 60_000 + int(whole) * 1000 + milliseconds) / 1000
+
+
+def all_seconds(parts: Iterable[tuple[str | None, str, str, str | None]]) -> list[float]:
+    """`seconds_of` for many times; most have no fraction, and cost no call."""
+    return [
+        ((int(hours or 0) * 60 + int(minutes)) * 60_000 + int(whole) * 1000) / 1000
+        if fraction is None
+        else seconds_of(hours, minutes, whole, fraction)
+        for hours, minutes, whole, fraction in parts
+    ]
 
 
 def rounded(value: float) -> float:

@@ -72,7 +72,7 @@ def cues_from(passages: Sequence[Passage], *, milliseconds: bool = False) -> lis
             for start, end, lines, speaker, new_turn in ordered
             for at in (round(start * factor) / 1000,)
         ]
-    lengths = [passage.length for passage in ordered]
+    lengths = list(map(len, map(" ".join, map(_LINES, ordered))))
     rate = _rate(ordered, lengths, unit)
     cues = []
     following: float | None = None
@@ -99,6 +99,7 @@ def usable(start: float | None, end: float | None) -> bool:
 
 _START = itemgetter(0)
 _END = itemgetter(1)
+_LINES = itemgetter(2)
 
 
 def _rate(ordered: Sequence[Passage], lengths: Sequence[int], unit: float) -> float:

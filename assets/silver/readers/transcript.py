@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
-from operator import itemgetter
+from itertools import compress, count
+from operator import eq, itemgetter, or_, sub
 from typing import NamedTuple
 
 from assets.silver.document import Document
@@ -106,30 +106,31 @@ def turns_of(cues: Sequence[Cue]) -> list[Turn]:
 
 def _in_order(cues: Iterable[Cue]) -> list[Cue]:
     """Cues with text by their start; one that stays far beyond the next ends there, for nobody speaks that long."""
-    ordered = [cue for cue in cues if cue[2]]
-    ordered.sort(key=_START)
-    for at in [at for at, cue in enumerate(ordered[:-1]) if cue[1] - cue[0] > MAX_SECONDS]:
+    ordered = sorted(filter(_LINES, cues), key=_START)
+    lengths = map(sub, map(_CUE_END, ordered[:-1]), map(_START, ordered))
+    for at in [*compress(count(), map(MAX_SECONDS.__lt__, lengths))]:
         following = ordered[at + 1].start_s
         if ordered[at].end_s > following:
             ordered[at] = ordered[at]._replace(end_s=following)
     return ordered
 
 
-_START = itemgetter(0)
+_START, _CUE_END, _LINES = itemgetter(0), itemgetter(1), itemgetter(2)
+_FIRST, _LAST = itemgetter(0), itemgetter(-1)
+_HEAD = itemgetter(slice(4))
 
 
 def _rolls(cues: Sequence[Cue]) -> bool:
     """Whether enough neighbours repeat each other in the ways that captions roll."""
     # all ways to repeat begin with the beginning of a line that was there, or last for a moment only
-    rolling = [
-        _repeats(before, after)
-        for before, after in pairwise(cues)
-        if (head := after[2][0][:4]) == before[2][-1][:4]
-        or head == before[2][0][:4]
-        or after[1] - after[0] <= _FLASH_SECONDS
-    ]
-    count = sum(rolling)
-    return count >= _ROLLING_PAIRS and count >= _ROLLING_SHARE * (len(cues) - 1)
+    lines = list(map(_LINES, cues))
+    heads = list(map(_HEAD, map(_FIRST, lines)))
+    like_last = map(eq, heads[1:], map(_HEAD, map(_LAST, lines)))
+    like_first = map(eq, heads[1:], heads)
+    flashes = map(_FLASH_SECONDS.__ge__, map(sub, map(_CUE_END, cues[1:]), map(_START, cues[1:])))
+    likely = compress(count(), map(or_, map(or_, like_last, like_first), flashes))
+    rolling = sum([_repeats(cues[at], cues[at + 1]) for at in likely])
+    return rolling >= _ROLLING_PAIRS and rolling >= _ROLLING_SHARE * (len(cues) - 1)
 
 
 def _repeats(before: Cue, after: Cue) -> bool:
@@ -184,7 +185,7 @@ a sentence. Cues and pieces are many, so they are plain tuples and taken apart b
 
 def _pieces(run: Sequence[Cue]) -> list[_Piece]:
     """Pieces of the cues of one voice; sentences are looked for in all of its text at once."""
-    texts = [lines[0] if len(lines := cue[2]) == 1 else " ".join(lines) for cue in run]
+    texts = list(map(" ".join, map(_LINES, run)))
     ends = _sentence_ends("\n".join(texts))
     ends.append(sys.maxsize)
     pieces: list[_Piece] = []
@@ -209,8 +210,8 @@ def _sentence_ends(text: str) -> list[int]:
     """Where sentences end; full stops of dates, initials and abbreviations end none."""
     return [
         end
-        for match in _SENTENCE_END.finditer(text)
-        if text[(end := match.end()) - 1] != "." or _NO_SENTENCE_END.search(text, max(0, end - 12), end) is None
+        for end in list(map(re.Match.end, _SENTENCE_END.finditer(text)))
+        if text[end - 1] != "." or _NO_SENTENCE_END.search(text, max(0, end - 12), end) is None
     ]
 
 

@@ -60,7 +60,7 @@ def shows(text: str) -> bool:
     """Whether speakers in bold begin the paragraphs of a Markdown text, or times its lines, front matter aside."""
     behind = without(text)
     body = behind[:_SAMPLE]
-    labels = Counter(one_line(match["name"]) for match in _LABELLED.finditer(body))
+    labels = Counter(map(one_line, _LABELLED.findall(body)))
     count = sum(labels.values())
     if count >= _FEWEST and count >= _AGAIN * len(labels):
         return count >= _SHARE * len(_PARAGRAPH.findall(body))

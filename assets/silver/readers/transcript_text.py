@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import pairwise
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from operator import gt, itemgetter
+from typing import Any
 
 from assets.silver.document import Document
 from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.normalise import DocumentBuilder
 from assets.silver.readers.captions import plain, voices
-from assets.silver.readers.clock import CLOCK_PARTS, seconds_of
+from assets.silver.readers.clock import CLOCK_PARTS, all_seconds, seconds_of
 from assets.silver.readers.passages import Passage, cues_from
 from assets.silver.readers.speakers import is_name, named
 from assets.silver.readers.transcript import add_turns
@@ -32,16 +35,22 @@ _MOST_BETWEEN = 2_000
 """Characters to each time, on average."""
 
 _OPEN, _CLOSE = r"[\[({<]{0,2}", r"[\])}>]{0,2}"
-_STAMPED = re.compile(
-    rf"[ \t>*_-]{{0,6}}\\?{_OPEN}{CLOCK_PARTS}(?:[ \t]*(?:-{{1,2}}>|[-–—])[ \t]*{CLOCK_PARTS})?\\?{_CLOSE}(?![\w.,]*\d)"
-    r"[ \t*_:|–—-]*",
-    re.ASCII,
-)
 _MAYBE = re.compile(r"^[^\n:]{0,60}\d:\d", re.M)
-_NAMED = re.compile(
-    rf"[ \t>*_-]{{0,6}}([^\W\d_][^\n\[\](){{}}<>:]{{0,39}}?)[ \t*_,:–—-]*\\?{_OPEN}{CLOCK_PARTS}\\?{_CLOSE}[ \t*_]*"
-    r"(?::[ \t*_]*|(?=\n|\Z))"
+_BEGINNING = re.compile(
+    rf"^(?:(?a:[ \t>*_-]{{0,6}}\\?{_OPEN}{CLOCK_PARTS}(?:[ \t]*(?:-{{1,2}}>|[-–—])[ \t]*{CLOCK_PARTS})?\\?{_CLOSE}"
+    r"(?![\w.,]*\d)[ \t*_:|–—-]*)"
+    r"|(?=[^\n:]{0,79}:)[ \t>*_-]{0,6}([^\W\d_][^\n\[\](){}<>:]{0,39}?)[ \t*_,:–—-]*"
+    rf"\\?{_OPEN}{CLOCK_PARTS}\\?{_CLOSE}[ \t*_]*(?::[ \t*_]*|(?=\n|\Z)))",
+    re.M,
 )
+"""The beginning of a line with a time, or with a name and a time behind it. Groups: the parts of the start and of the
+end, the name, the parts of the time behind it."""
+_BATCH = 10_000
+_AROUND_NAMES = " *_"
+_HOURS, _START_PARTS = itemgetter(0), itemgetter(0, 1, 2, 3)
+_NAME, _NAMED_HOURS = itemgetter(8), itemgetter(9)
+_ENDS = itemgetter(5)
+_SPEAKER = itemgetter(3)
 
 
 def shows(text: str) -> bool:
@@ -49,16 +58,19 @@ def shows(text: str) -> bool:
     sample = text[:_SAMPLE]
     if len(_MAYBE.findall(sample)) < _FEWEST:
         return False
-    found = [(at, time) for at, line in _lines(sample) if (time := _stamp(line)) is not None]
+    found = _beginnings(sample, sys.maxsize)
     if len(found) < _FEWEST:
         return False
-    times = [time for _, (time, _) in found]
-    latest = _LATEST_START_S if any(hours for _, (_, hours) in found) else _LATEST_SHORT_START_S
-    backwards = sum(after < before for before, after in pairwise(times))
-    between = (len(sample) - found[0][0]) / len(found)
+    groups = list(map(re.Match.groups, found))
+    times = _starts(groups)
+    hours = any(map(_HOURS, groups)) or any(map(_NAMED_HOURS, groups))
+    latest = _LATEST_START_S if hours else _LATEST_SHORT_START_S
+    first = found[0].start()
+    backwards = sum(map(gt, times, times[1:]))
+    between = (len(sample) - first) / len(found)
     return (
         times[0] <= latest
-        and found[0][0] <= _MOST_BEFORE
+        and first <= _MOST_BEFORE
         and between <= _MOST_BETWEEN
         and backwards <= 0.1 * len(times)
         and times[-1] > times[0]
@@ -85,28 +97,21 @@ def add_passages(builder: DocumentBuilder, text: str, limits: Limits) -> None:
     Raises:
         RefusedError: as for `read`.
     """
-    before: list[str] = []
-    passages: list[Passage] = []
-    further: list[str] = []
-    for line in text.split("\n"):
-        begun = _begun(line) if ":" in line else None
-        if begun is None:
-            (further if passages else before).append(line)
-            continue
-        if further:
-            _hang(passages, further)
-        speaker, start, end, _, behind = begun
-        rest = line[behind:].strip()
-        passages.append(Passage(start, end, (rest,) if rest else (), speaker, speaker is not None))
-        if len(passages) > limits.cues:
-            raise RefusedError("too_many_cues", f"more than {limits.cues} passages")
-    _hang(passages, further)
-    if not passages:
+    found = _beginnings(text, limits.cues)
+    if not found:
         raise RefusedError("malformed", "no line begins with a time")
-    for paragraph in re.split(r"\n\s*\n", "\n".join(before)):
+    groups = list(map(re.Match.groups, found))
+    begin = list(map(re.Match.start, found))
+    for paragraph in re.split(r"\n\s*\n", text[: begin[0]]):
         builder.add("paragraph", paragraph)
+    chunks = map(text.__getitem__, map(slice, map(re.Match.end, found), [*begin[1:], len(text)]))
+    lines = _lines(list(map(str.strip, chunks)))
+    names = list(map(_NAME, groups))
+    if any(names):
+        names = [name and name.strip(_AROUND_NAMES) for name in names]
+    passages = list(map(Passage, _starts(groups), _ends(groups), lines, names, map(bool, names)))
     said = [part for passage in passages for part in _spoken(passage)] if "<" in text or "&" in text else passages
-    if any(passage[3] for passage in said):
+    if any(map(_SPEAKER, said)):
         speaker = None
         for place, passage in enumerate(said):
             speaker = passage.speaker or speaker
@@ -114,41 +119,41 @@ def add_passages(builder: DocumentBuilder, text: str, limits: Limits) -> None:
     add_turns(builder, named(cues_from(said)))
 
 
-def _hang(passages: list[Passage], further: list[str]) -> None:
-    """Add lines without a time to the passage before them."""
-    lines = [stripped for line in further if (stripped := line.strip())]
-    if lines:
-        passages[-1] = passages[-1]._replace(lines=(*passages[-1].lines, *lines))
-    further.clear()
+def _beginnings(text: str, most: int) -> list[re.Match[str]]:
+    """Where lines begin with a time, or with a name and a time.
+
+    Raises:
+        RefusedError: `too_many_cues` where there are more than `most`.
+    """
+    found: list[re.Match[str]] = []
+    candidates = _BEGINNING.finditer(text)
+    while batch := list(islice(candidates, _BATCH)):
+        found += [match for match in batch if (name := match[9]) is None or is_name(name.strip(_AROUND_NAMES))]
+        if len(found) > most:
+            raise RefusedError("too_many_cues", f"more than {most} passages")
+    return found
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    at = 0
-    for line in text.split("\n"):
-        yield at, line
-        at += len(line) + 1
+def _lines(chunks: Sequence[str]) -> list[tuple[str, ...]]:
+    """The lines with text of each chunk; in most files every chunk is one line."""
+    if "" not in chunks and "\n" not in "".join(chunks):
+        return list(zip(chunks, strict=True))
+    return [tuple(filter(None, map(str.strip, chunk.split("\n")))) for chunk in chunks]
 
 
-def _stamp(line: str) -> tuple[float, bool] | None:
-    """The time with which a line begins, or that follows a name at its beginning, and whether it has hours."""
-    begun = _begun(line)
-    return None if begun is None else (begun[1], begun[3])
+_Groups = Sequence[tuple[Any, ...]]
 
 
-def _begun(line: str) -> tuple[str | None, float, float | None, bool, int] | None:
-    """Speaker, start, end, whether the start has hours, and where the text begins; None for a line without a time."""
-    if ":" not in line[:80]:
-        return None
-    match = _STAMPED.match(line)
-    if match is not None:
-        hours, minutes, whole, fraction, *last = match.groups()
-        end = None if last[1] is None else seconds_of(*last)
-        return None, seconds_of(hours, minutes, whole, fraction), end, hours is not None, match.end()
-    match = _NAMED.match(line)
-    if match is None or not is_name(name := match[1].strip(" *_")):
-        return None
-    hours, minutes, whole, fraction = match.group(2, 3, 4, 5)
-    return name, seconds_of(hours, minutes, whole, fraction), None, hours is not None, match.end()
+def _starts(groups: _Groups) -> list[float]:
+    if not any(map(_NAME, groups)):
+        return all_seconds(map(_START_PARTS, groups))
+    return all_seconds([row[:4] if row[8] is None else row[9:] for row in groups])
+
+
+def _ends(groups: _Groups) -> list[float | None]:
+    if not any(map(_ENDS, groups)):
+        return [None] * len(groups)
+    return [None if row[5] is None else seconds_of(*row[4:8]) for row in groups]
 
 
 def _spoken(passage: Passage) -> Iterator[Passage]:

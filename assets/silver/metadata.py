@@ -51,6 +51,9 @@ _DAY_MONTH_YEAR = re.compile(
 )
 _MONTH_DAY_YEAR = re.compile(r"\b(?P<name>[^\W\d_]+)\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})\b")
 
+_YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
+"""What all of these hold."""
+
 _BETWEEN_NAMES = re.compile(r"\s*(?:;|\s&\s|\s(?:und|and)\s)\s*")
 
 
@@ -141,6 +144,8 @@ def parse_date(text: str) -> str | None:
 
     Understands ISO dates with `-`, `/` or `.`, `24.12.2024`, and days with an English or German month name.
     """
+    if _YEAR.search(text) is None:
+        return None
     for pattern in (_ISO_DATE, _GERMAN_DATE, _DAY_MONTH_YEAR, _MONTH_DAY_YEAR):
         for match in pattern.finditer(text):
             parts = match.groupdict()

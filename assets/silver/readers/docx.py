@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
@@ -18,6 +19,8 @@ from assets.silver.readers.docx_styles import PLAIN, Look, Style, Styles, is_sha
 from assets.silver.readers.flow import Flow, Piece, promote_headings
 from assets.silver.readers.ooxml import (
     LOCAL,
+    LOCAL_OF,
+    TAG,
     Relation,
     attribute,
     child,
@@ -45,9 +48,11 @@ READER = "docx/1"
 _SEPARATOR_NOTES = frozenset({"separator", "continuationSeparator", "continuationNotice"})
 _REMOVED = frozenset({"del", "moveFrom", "rt"})
 """Deleted and moved text, and the small reading aid above a word."""
+_WRAPPERS = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag"})
 _NUMBER_NONE = "0"
 """The numbering id that takes a paragraph out of the list its style puts it in."""
 _SHADED = Look(shaded=True)
+_ATTRIBUTES = methodcaller("items")
 _SYMBOLS = range(0xF000, 0xF100)
 """Private code points under which symbol fonts hide their glyphs."""
 
@@ -134,6 +139,8 @@ class _Walk:
     noted: int = 0
     _fields: list[bool] = field(default_factory=list)
     """Open complex fields, outermost first: whether what follows is the result, which is printed."""
+    _looks: dict[object, Look | None] = field(default_factory=dict)
+    """By the names and attributes of run properties."""
     _joined: str = ""
     """Text of paragraphs whose end was deleted: it goes on in the next one."""
 
@@ -143,12 +150,16 @@ class _Walk:
 
     def blocks(self, parent: _Element, *, shaded: bool = False) -> None:
         """Paragraphs and tables of a body, cell, note or box."""
-        for element in _unwrapped(parent):
+        for element in parent:
             name = LOCAL[element.tag]
             if name == "p":
                 self._paragraph(element, shaded)
             elif name == "tbl":
                 self._table(element)
+            elif name in _WRAPPERS:
+                self.blocks(element, shaded=shaded)
+            elif name == "AlternateContent":
+                self.blocks(_chosen(element), shaded=shaded)
 
     def _paragraph(self, element: _Element, shaded: bool) -> None:
         properties = named(leading(element, "pPr"))
@@ -183,7 +194,7 @@ class _Walk:
         mark, depth = self._mark(style, properties) if text.strip() else (None, 0)
         outline = properties.get("outlineLvl")
         level = self.styles.heading_level(style, None if outline is None else number(outline, "val", 9))
-        size = max(printed.letters, key=lambda size: printed.letters[size], default=base.half_points or 20)
+        size = max(printed.letters, key=printed.letters.__getitem__, default=base.half_points or 20)
         if level is not None:
             numbered = f"{mark} {text}" if mark not in (None, "", "-") else text
             self.flow.add(Piece("heading", numbered, level, page))
@@ -228,17 +239,20 @@ class _Walk:
                 self._runs(element, base, printed)
 
     def _run(self, run: _Element, base: Look, printed: _Paragraph) -> None:
-        properties = leading(run, "rPr")
+        inner = list(run)
+        names = list(map(LOCAL_OF, map(TAG, inner)))
         look = base
-        if properties is not None and len(properties):
-            said = named(properties)
-            if switched_on(said.get("del")):
+        if names[:1] == ["rPr"]:
+            said = self._look(inner.pop(0))
+            if said is None:
                 return
-            look = look_of(said)
-            if "rStyle" in said:
-                look = over(look, self.styles.style(attribute(said["rStyle"], "val")).look)
-            look = over(look, base)
-        text = "".join(self._run_text(run, printed))
+            look = over(said, base)
+            del names[0]
+        if names == ["t"] and not self._fields:
+            text = inner[0].text or ""
+            printed.page = printed.page or self.page
+        else:
+            text = "".join(self._run_text(names, inner, printed))
         if not text:
             return
         hiding = look.hidden
@@ -251,9 +265,22 @@ class _Walk:
             printed.letters[size] = printed.letters.get(size, 0) + len(text)
             printed.bold = printed.bold and bool(look.bold)
 
-    def _run_text(self, run: _Element, printed: _Paragraph) -> Iterator[str]:
-        for element in run:
-            name = LOCAL[element.tag]
+    def _look(self, properties: _Element) -> Look | None:
+        """How a run with these properties looks, None where it was deleted. Most runs repeat those of another."""
+        key = (tuple(map(TAG, properties)), tuple(map(tuple, map(_ATTRIBUTES, properties))))
+        if key in self._looks:
+            return self._looks[key]
+        said = named(properties)
+        look: Look | None = look_of(said)
+        if switched_on(said.get("del")):
+            look = None
+        elif look is not None and "rStyle" in said:
+            look = over(look, self.styles.style(attribute(said["rStyle"], "val")).look)
+        self._looks[key] = look
+        return look
+
+    def _run_text(self, names: list[str], inner: list[_Element], printed: _Paragraph) -> Iterator[str]:
+        for name, element in zip(names, inner, strict=True):
             if name == "t" and not self._fields:
                 if printed.page is None:
                     printed.page = self.page
@@ -353,7 +380,7 @@ def _unwrapped(parent: _Element) -> Iterator[_Element]:
     """The children, with what only wraps them (content controls, insertions, custom XML) taken off."""
     for element in parent:
         name = LOCAL[element.tag]
-        if name in ("sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag"):
+        if name in _WRAPPERS:
             yield from _unwrapped(element)
         elif name == "AlternateContent":
             yield from _unwrapped(_chosen(element))

@@ -119,9 +119,15 @@ class Styles:
         outline = style.outline if outline is None else outline
         if outline is not None:
             return min(outline + 1, 6) if outline < _BODY_TEXT else None
-        if (named := _HEADING_NAME.match(style.name)) is not None:
-            return min(int(named[1]), 6)
-        return _TITLES.get(style.name.casefold())
+        return _level_of(style.name)
+
+
+@lru_cache(256)
+def _level_of(name: str) -> int | None:
+    """Level that the name of a style gives."""
+    if (heading := _HEADING_NAME.match(name)) is not None:
+        return min(int(heading[1]), 6)
+    return _TITLES.get(name.casefold())
 
 
 _NO_STYLE = Style()

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from operator import methodcaller
 from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
 from assets.silver.limits import Limits
 from assets.silver.readers.archive import Archive
 from assets.silver.readers.docx_numbering import Numbering, read_numbering
-from assets.silver.readers.docx_styles import PLAIN, Look, Style, Styles, is_shaded, look_of, over, read_styles, shades
+from assets.silver.readers.docx_styles import (
+    LOOKS,
+    PLAIN,
+    Look,
+    Style,
+    Styles,
+    hiding_of,
+    is_shaded,
+    look_of,
+    over,
+    read_styles,
+    shades,
+)
 from assets.silver.readers.flow import Flow, Piece, promote_headings
 from assets.silver.readers.ooxml import (
     LOCAL,
@@ -52,7 +63,8 @@ _WRAPPERS = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "smart
 _NUMBER_NONE = "0"
 """The numbering id that takes a paragraph out of the list its style puts it in."""
 _SHADED = Look(shaded=True)
-_ATTRIBUTES = methodcaller("items")
+_TELLING = frozenset({"del", "rStyle", *LOOKS})
+"""Run properties that tell something; fonts and languages, the most frequent ones, do not."""
 _SYMBOLS = range(0xF000, 0xF100)
 """Private code points under which symbol fonts hide their glyphs."""
 
@@ -139,8 +151,6 @@ class _Walk:
     noted: int = 0
     _fields: list[bool] = field(default_factory=list)
     """Open complex fields, outermost first: whether what follows is the result, which is printed."""
-    _looks: dict[object, Look | None] = field(default_factory=dict)
-    """By the names and attributes of run properties."""
     _joined: str = ""
     """Text of paragraphs whose end was deleted: it goes on in the next one."""
 
@@ -255,7 +265,7 @@ class _Walk:
             text = "".join(self._run_text(names, inner, printed))
         if not text:
             return
-        hiding = look.hidden
+        hiding = hiding_of(look)
         if hiding is not None:
             printed.hidden.append((hiding, text))
             return
@@ -266,17 +276,15 @@ class _Walk:
             printed.bold = printed.bold and bool(look.bold)
 
     def _look(self, properties: _Element) -> Look | None:
-        """How a run with these properties looks, None where it was deleted. Most runs repeat those of another."""
-        key = (tuple(map(TAG, properties)), tuple(map(tuple, map(_ATTRIBUTES, properties))))
-        if key in self._looks:
-            return self._looks[key]
+        """How a run with these properties looks, None where it was deleted."""
         said = named(properties)
-        look: Look | None = look_of(said)
-        if switched_on(said.get("del")):
-            look = None
-        elif look is not None and "rStyle" in said:
+        if _TELLING.isdisjoint(said):
+            return PLAIN
+        if "del" in said and switched_on(said["del"]):
+            return None
+        look = look_of(said)
+        if "rStyle" in said:
             look = over(look, self.styles.style(attribute(said["rStyle"], "val")).look)
-        self._looks[key] = look
         return look
 
     def _run_text(self, names: list[str], inner: list[_Element], printed: _Paragraph) -> Iterator[str]:

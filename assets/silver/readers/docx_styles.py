@@ -52,6 +52,12 @@ PLAIN = Look()
 
 
 @lru_cache(4096)
+def hiding_of(look: Look) -> str | None:
+    """`Look.hidden`, worked out once for a look."""
+    return look.hidden
+
+
+@lru_cache(4096)
 def over(look: Look, base: Look) -> Look:
     """A look where it says something, else another one. Documents repeat a few looks in thousands of runs."""
     return Look(
@@ -166,6 +172,10 @@ def _style_of(element: _Element) -> Style:
         depth=number(numbering["ilvl"], "val") if "ilvl" in numbering else None,
         shaded=any(map(shades, element.iter("{*}shd"))),
     )
+
+
+LOOKS = frozenset({"vanish", "b", "sz", "color", "highlight", "shd"})
+"""Names of what `look_of` looks at."""
 
 
 def look_of(said: Mapping[str, _Element]) -> Look:

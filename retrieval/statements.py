@@ -35,6 +35,10 @@ CANDIDATES = 50
 EXACT_UP_TO = 5_000
 """Visible rows up to which an exact scan beats the HNSW index in time and recall (measured, see docs)."""
 
+EXACT_ALONE_UP_TO = 20_000
+"""The same where the vectors decide alone: 22 ms for what a walk does in 5, because a walk never reaches some of many
+passages that are nearly alike (recall .974 of 12,000 real vectors, at any width)."""
+
 MEET, MEET_WIDE = 150, 590
 """Visible passages that a walk over the HNSW index meets: nearly all of one batch of `hnsw.ef_search`, or of three. The
 wide walk finds .995 of the ten nearest of 6,000 vectors of the packaged model, the other .978 (docs/benchmarks.md)."""
@@ -89,15 +93,15 @@ _EXACT = """
 
 # The walk over the HNSW index goes on until it has met {meet} passages that may be seen. It ends after
 # `hnsw.max_scan_tuples` of any kind: where access or filters follow the topics, all of these may be about something
-# that the reader may not see. If too few came, everything visible is compared. Batches of the walk come one after the
-# other, but not in one order, which the planner takes for granted: `+ 0` makes it sort them.
+# that the reader may not see. If too few came ({enough}), everything visible is compared. Batches of the walk come
+# one after the other, but not in one order, which the planner takes for granted: `+ 0` makes it sort them.
 _HNSW = """
     with met as materialized (
         select c.chunk, c.document, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
         order by c.embedding <=> %(vector)s limit {meet})
-    (select * from met where (select count(*) from met) >= {n} order by distance + 0, chunk limit {n})
+    (select * from met where (select count(*) from met) >= {enough} order by distance + 0, chunk limit {n})
     union all
-    (select * from ({exact} offset 0) e where (select count(*) from met) < {n})""".replace("{exact}", _EXACT)
+    (select * from ({exact} offset 0) e where (select count(*) from met) < {enough})""".replace("{exact}", _EXACT)
 
 _NAMED = """
     where c.chunk = any (%(eligible)s::int[])"""
@@ -276,8 +280,10 @@ _LOGGED = {"logged": audit.LOGGED, "logged_in_place": audit.LOGGED.replace("scor
 @functools.lru_cache(maxsize=4096)
 def _compose(template: str, space: int, partition: int | None, variant: str = "none", n: int = CANDIDATES) -> sql.SQL:
     tables = {"s": space_schema(space), "p": "" if partition is None else f"_{int(partition)}"}
-    meet = max(n, MEET_WIDE if variant.endswith("_wide") else MEET)
-    vector = _VECTOR[variant].format(n=n, meet=meet, **tables)
+    wide = variant.endswith("_wide")
+    meet = max(n, MEET_WIDE if wide else MEET)
+    # Vectors that decide alone have to be the nearest; beside the lexical leg as many as it puts forward are enough.
+    vector = _VECTOR[variant].format(n=n, meet=meet, enough=meet if wide else n, **tables)
     distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
     score = fusion.SCORE.format(lexical="lexical", distance="w.far", best="b.best")
     drawn, weighed = "", "weighed"
@@ -334,6 +340,7 @@ def vector_variant(visible: int, eligible: int | None, coverage: float) -> str:
         coverage: share of the question's words, by weight, that the lexical leg has found.
     """
     rows, suffix = (visible, "") if eligible is None else (eligible, "_eligible")
-    if rows <= EXACT_UP_TO:
+    alone = coverage < WORDS_SAY
+    if rows <= (EXACT_ALONE_UP_TO if alone else EXACT_UP_TO):
         return f"exact{suffix}"
-    return f"hnsw{suffix}" if coverage >= WORDS_SAY else f"hnsw{suffix}_wide"
+    return f"hnsw{suffix}_wide" if alone else f"hnsw{suffix}"

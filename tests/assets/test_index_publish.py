@@ -342,7 +342,8 @@ def test_above_the_threshold_the_vector_index_finds_the_same(
 
     exact = near()
     assert not used(index)
-    monkeypatch.setattr(statements, "EXACT_UP_TO", 50)
+    for limit in ("EXACT_UP_TO", "EXACT_ALONE_UP_TO"):
+        monkeypatch.setattr(statements, limit, 50)
     assert near() == exact
     with retriever._pool.connection() as session:
         session.execute("select pg_stat_force_next_flush()")  # else counted only some time later
@@ -372,7 +373,8 @@ def test_passages_behind_many_that_may_not_be_seen_are_found(
         return {hit.chunk_id for hit in retriever.search("the salary fox", principal=EVERYONE, k=20, filters=filters)}
 
     exact = near()
-    monkeypatch.setattr(statements, "EXACT_UP_TO", 5)
+    for limit in ("EXACT_UP_TO", "EXACT_ALONE_UP_TO"):
+        monkeypatch.setattr(statements, limit, 5)
     assert near() == exact
     assert len(exact) == 20
 

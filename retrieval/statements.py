@@ -35,8 +35,8 @@ CANDIDATES = 50
 EXACT_UP_TO = 5_000
 """Visible rows up to which an exact scan beats the HNSW index in time and recall (measured, see docs)."""
 
-EXACT_ALONE_UP_TO = 20_000
-"""The same where the vectors decide alone: 22 ms for what a walk does in 5, because a walk never reaches some of many
+EXACT_ALONE_UP_TO = 12_000
+"""The same where the vectors decide alone: about what a wide walk costs, which besides never reaches some of many
 passages that are nearly alike (recall .974 of 12,000 real vectors, at any width)."""
 
 MEET, MEET_WIDE = 150, 590

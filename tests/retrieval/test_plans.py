@@ -157,11 +157,11 @@ def test_words_weigh_what_they_weigh_among_what_is_seen(databases: Any, other: l
     [
         (5_000, None, 1.0, "exact"),
         (5_001, None, 0.5, "hnsw"),
-        (20_000, None, 0.49, "exact"),
-        (20_001, None, 0.0, "hnsw_wide"),
+        (12_000, None, 0.49, "exact"),
+        (12_001, None, 0.0, "hnsw_wide"),
         (90_000, 5_000, 0.9, "exact_eligible"),
-        (90_000, 20_000, 0.1, "exact_eligible"),
-        (90_000, 20_001, 0.1, "hnsw_eligible_wide"),
+        (90_000, 12_000, 0.1, "exact_eligible"),
+        (90_000, 12_001, 0.1, "hnsw_eligible_wide"),
     ],
 )
 def test_vectors_that_decide_alone_are_compared_with_more(

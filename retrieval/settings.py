@@ -30,6 +30,10 @@ PIPELINE_NAMES = frozenset(
 """Settings of the pipeline, which stand in the same file; where only questions are asked they are passed over."""
 
 
+MISSPELT = 0.8
+"""Likeness (of difflib, 0 to 1) from which an unknown variable is taken for a misspelt one: one letter in five."""
+
+
 class Settings(BaseSettings):
     """What a process that asks questions needs to know."""
 
@@ -120,8 +124,10 @@ class Settings(BaseSettings):
         """Read and check all settings.
 
         Raises:
-            ConfigurationError: a value is wrong or a name is unknown; the sentence names the setting.
+            ConfigurationError: a value is wrong, a name in the file is unknown or a variable misspelt; the sentence
+                names the setting.
         """
+        cls._check_environment()
         try:
             return cls(**{name: value for name, value in arguments.items() if value is not None})
         except ValidationError as error:
@@ -134,6 +140,18 @@ class Settings(BaseSettings):
             ) from None
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"{SETTINGS_FILE} in the home directory cannot be read: {error}") from None
+
+    @classmethod
+    def _check_environment(cls) -> None:
+        """Refuse variables whose names are nearly those of settings; others may be somebody else's."""
+        known = {*cls.model_fields, *PIPELINE_NAMES}
+        for variable in sorted(os.environ):
+            name = variable.removeprefix(PREFIX).lower()
+            if not variable.startswith(PREFIX) or name in known:
+                continue
+            close = difflib.get_close_matches(name, known, n=1, cutoff=MISSPELT)
+            if close:
+                raise ConfigurationError(f"{variable} is no setting: did you mean {PREFIX}{close[0].upper()}?")
 
     @classmethod
     def _suggestion(cls, name: str) -> str:

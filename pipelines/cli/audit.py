@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.frame import PERMANENT, Answer, DebugOption, HomeOption, JsonOption, command
-from pipelines.cli.homes import pipeline_settings
+from pipelines.cli.homes import existing_home
 from pipelines.cli.output import counted
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def seal(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOptio
     from assets.audit.seals import keep_audit
     from pipelines.stores import build_stores
 
-    stores = build_stores(pipeline_settings(home))
+    stores = build_stores(existing_home(home))
     with stores.connect() as connection:
         done = keep_audit(connection, stores.seal_key, now=stores.clock(), keep_days=stores.audit_keep_days)
 
@@ -51,7 +51,7 @@ def verify(
     from assets.audit.seals import verify as compare
     from pipelines.stores import build_stores
 
-    stores = build_stores(pipeline_settings(home))
+    stores = build_stores(existing_home(home))
     with stores.connect() as connection:
         verdict = compare(connection, stores.seal_key, head=head)
 

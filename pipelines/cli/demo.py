@@ -170,7 +170,7 @@ def _show_files(console: Console, done: Ingested) -> None:
     if taken:
         console.print(files_table(console, taken, "Ingested"))
     if done.refused:
-        console.print(refused_table(done.refused, "Rejected"))
+        console.print(refused_table(done.refused, "Refused"))
 
 
 def _show_answer(console: Console, asked: Asked) -> None:

@@ -24,7 +24,7 @@ from pipelines.cli.frame import (
     deliver,
     service,
 )
-from pipelines.cli.homes import environment, pipeline_settings
+from pipelines.cli.homes import environment, pipeline_settings, record_inbox
 from pipelines.cli.output import complain, mention
 from pipelines.cli.progress import bars, prepare_model
 from retrieval.errors import ConfigurationError
@@ -66,6 +66,7 @@ def dev(
     _require_free(host, port)
     with bars("preparing") as shown:
         prepare_model(settings.models_dir, settings.model, shown)
+    record_inbox(settings)
     database = build_stores(settings).database
     try:
         return _run(settings, host, port, as_json=as_json)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.frame import Answer, DebugOption, HomeOption, InboxOption, JsonOption, command
-from pipelines.cli.homes import pipeline_settings
+from pipelines.cli.frame import FLAG, Answer, DebugOption, HomeOption, InboxOption, JsonOption, command
+from pipelines.cli.homes import existing_home
 from pipelines.cli.output import counted, table
 from pipelines.cli.progress import bars
 
@@ -47,7 +47,9 @@ def erase(
             help="A person, by name, address or number: every version that names it, also under a pseudonym.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would go, and change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar=FLAG, help="List what would go, and change nothing.")
+    ] = False,
     by: Annotated[
         str | None, typer.Option("--by", metavar="NAME", help="Who asks, for the certificate. Default: this user.")
     ] = None,
@@ -60,7 +62,7 @@ def erase(
 
     Waits for runs under way. An erasure that was interrupted is ended by the same command.
     """
-    settings = pipeline_settings(home, inbox)
+    settings = existing_home(home, inbox)
     from assets.erasure.erase import Erasure, Target
     from pipelines.erasure import DagsterStorage
     from pipelines.stores import build_stores

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -29,6 +30,9 @@ BROKEN_PIPE = 128 + 13
 NOT_SET_UP = {"3F000", "42P01", "42883"}
 """SQLSTATEs of a schema, table or function that is not there."""
 
+FLAG = ""
+"""Metavar of options that take no value: the help would show one otherwise."""
+
 HomeOption = Annotated[
     Path | None,
     typer.Option("--home", metavar="DIR", help="Data directory. Default: KNOWLEDGE_HOME, else .knowledge."),
@@ -37,8 +41,8 @@ InboxOption = Annotated[
     Path | None,
     typer.Option("--inbox", metavar="DIR", help="Watched folder. Default: KNOWLEDGE_INBOX, else as the home records."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+JsonOption = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print one JSON object instead of text.")]
+DebugOption = Annotated[bool, typer.Option("--debug", metavar=FLAG, help="Show the traceback of an error.")]
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def command(work: Callable[..., Answer]) -> Callable[..., None]:
 
         raise typer.Exit(_attempt(action, **options))
 
+    run.__doc__ = _flowing(work.__doc__)
     return run
 
 
@@ -87,7 +92,14 @@ def service(work: Callable[..., int]) -> Callable[..., None]:
     def run(**options: Any) -> None:
         raise typer.Exit(_attempt(lambda: work(**options), **options))
 
+    run.__doc__ = _flowing(work.__doc__)
     return run
+
+
+def _flowing(help_text: str | None) -> str:
+    """A docstring with one line for each paragraph: the help breaks lines as the terminal is wide."""
+    paragraphs = inspect.cleandoc(help_text or "").split("\n\n")
+    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
 
 
 def deliver(answer: Answer, *, as_json: bool) -> None:

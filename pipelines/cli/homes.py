@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrieval.errors import ConfigurationError
-from retrieval.settings import PREFIX, SETTINGS_FILE
+from retrieval.settings import PREFIX, SETTINGS_FILE, Settings
 
 if TYPE_CHECKING:
     from pipelines.settings import PipelineSettings
@@ -30,6 +30,33 @@ def pipeline_settings(home: Path | None, inbox: Path | None = None) -> PipelineS
     from pipelines.settings import PipelineSettings
 
     return PipelineSettings.load(home=home, inbox=inbox)
+
+
+def existing_home(home: Path | None, inbox: Path | None = None) -> PipelineSettings:
+    """All settings, for commands that have nothing to do where nothing was ever ingested.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or the home is empty.
+    """
+    settings = pipeline_settings(home, inbox)
+    require_home(settings)
+    return settings
+
+
+def require_home(settings: Settings) -> None:
+    """Refuse a home in which nothing was ever ingested, before a database and a model are made in it.
+
+    Raises:
+        ConfigurationError: it holds no database, and no setting names another one or a standby.
+    """
+    from retrieval.server import EmbeddedServer
+
+    elsewhere = settings.dsn or settings.standby or getattr(settings, "owner_dsn", None)
+    if not elsewhere and not EmbeddedServer(settings.home).data.exists():
+        raise ConfigurationError(
+            f"There is nothing in {settings.home} yet: run `knowledge ingest` first, or name the right home with"
+            f" --home or {HOME_VARIABLE}"
+        )
 
 
 @contextmanager
@@ -55,7 +82,7 @@ def environment(settings: PipelineSettings) -> dict[str, str]:
 def record_inbox(settings: PipelineSettings) -> bool:
     """Note the inbox in the home's settings, so that later commands find it.
 
-    Nothing that stands there is changed, and nothing is written where an inbox is recorded, or KNOWLEDGE_INBOX set.
+    Nothing that stands there is changed, and nothing is written where an inbox is recorded.
 
     Returns:
         Whether it was written.
@@ -63,8 +90,6 @@ def record_inbox(settings: PipelineSettings) -> bool:
     Raises:
         ConfigurationError: the file cannot be written.
     """
-    if os.environ.get(INBOX_VARIABLE):
-        return False
     file = Path(os.path.realpath(settings.home / SETTINGS_FILE))
     try:
         text = file.read_text(encoding="utf-8") if file.exists() else ""

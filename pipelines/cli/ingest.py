@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.files import refused_table
-from pipelines.cli.frame import OK, RUN_FAILED, Answer, DebugOption, HomeOption, InboxOption, JsonOption, command
+from pipelines.cli.frame import FLAG, OK, RUN_FAILED, Answer, DebugOption, HomeOption, InboxOption, JsonOption, command
 from pipelines.cli.homes import exported, pipeline_settings, record_inbox
 from pipelines.cli.output import counted, plain, table
 from pipelines.cli.progress import bars, prepare_model
@@ -64,11 +64,14 @@ class Ingested:
 @command
 def ingest(
     confirm_deletions: Annotated[
-        bool, typer.Option("--confirm-deletions", help="Carry out deletions that are held as too many at once.")
+        bool,
+        typer.Option(
+            "--confirm-deletions", metavar=FLAG, help="Carry out deletions that are held as too many at once."
+        ),
     ] = False,
     partition: Annotated[
         list[str] | None,
-        typer.Option("--partition", metavar="'DATE|SOURCE'", help="Run this partition again too; may be repeated."),
+        typer.Option("--partition", metavar="DATE/SOURCE", help="Run this partition again too; may be repeated."),
     ] = None,
     inbox: InboxOption = None,
     home: HomeOption = None,
@@ -215,7 +218,9 @@ def _partition(text: str, today: date) -> Partition:
     except ValueError:
         day = None
     if match is None or day is None or match[2] not in SOURCES:
-        raise InvalidRequestError(f"--partition must be 'DATE|SOURCE' with a source of {', '.join(SOURCES)}")
+        raise InvalidRequestError(
+            f"--partition must be DATE/SOURCE, e.g. {today}/blog, with a source of {', '.join(SOURCES)}"
+        )
     if not date.fromisoformat(FIRST_DAY) <= day <= today:
         raise InvalidRequestError(f"--partition: the day must lie between {FIRST_DAY} and today ({today})")
     return match[1], match[2]

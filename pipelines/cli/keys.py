@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.cli.frame import Answer, DebugOption, HomeOption, JsonOption, command
-from pipelines.cli.homes import pipeline_settings
+from pipelines.cli.homes import existing_home
 from pipelines.cli.output import counted, table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Kind(StrEnum):
     PSEUDONYMS = "pseudonyms"
 
 
-KindArgument = Annotated[Kind, typer.Argument(help="Master keys of bronze, or keys of pseudonyms.")]
+KindArgument = Annotated[Kind, typer.Argument(metavar="KIND", help="Master keys of bronze, or keys of pseudonyms.")]
 
 
 @group.command("list")
@@ -37,7 +37,7 @@ def list_all(home: HomeOption = None, as_json: JsonOption = False, debug: DebugO
     """List keys by their ids, oldest first, and how much was made with each."""
     from pipelines.stores import build_stores
 
-    stores = build_stores(pipeline_settings(home))
+    stores = build_stores(existing_home(home))
     masters, pseudonyms = stores.vault.masters, stores.pseudonyms
     wrapped = _wrapped(stores)
     with stores.connect() as connection:
@@ -80,7 +80,7 @@ def rotate(
     holds new pseudonyms alone. Keys in KNOWLEDGE_BRONZE_KEYS and KNOWLEDGE_PSEUDONYM_KEYS are not changed: add a new
     one at the end of the setting instead.
     """
-    settings = pipeline_settings(home)
+    settings = existing_home(home)
     return _rotate_bronze(settings) if kind is Kind.BRONZE else _rotate_pseudonyms(settings)
 
 
@@ -95,7 +95,7 @@ def drop(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOptio
     from assets.turns import alone
     from pipelines.stores import build_stores
 
-    settings = pipeline_settings(home)
+    settings = existing_home(home)
     stores = build_stores(settings)
     with alone(stores.connect), stores.connect() as connection:
         used = uses(stores, connection)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.cli.frame import Answer, DebugOption, HomeOption, JsonOption, command
-from pipelines.cli.homes import pipeline_settings
+from pipelines.cli.homes import existing_home
 from pipelines.cli.output import counted, moment, table
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _owner(home: Path | None) -> Iterator[tuple[PipelineSettings, Connection]]:
     """Settings, and a connection as the owner of the schema."""
     from retrieval.database import Database
 
-    settings = pipeline_settings(home)
+    settings = existing_home(home)
     dsn = settings.owner_dsn.get_secret_value() if settings.owner_dsn else None
     with Database.for_writing(settings, dsn).connect(settings, autocommit=True) as connection:
         yield settings, connection

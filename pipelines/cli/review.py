@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.frame import Answer, DebugOption, HomeOption, JsonOption, command
-from pipelines.cli.homes import pipeline_settings
+from pipelines.cli.homes import existing_home
 from pipelines.cli.output import counted, plain
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def review(
     from pipelines.stores import build_stores
     from retrieval.errors import ConfigurationError
 
-    stores = build_stores(pipeline_settings(home, None))
+    stores = build_stores(existing_home(home))
     if acknowledge is not None:
         if not by or not by.strip():
             raise ConfigurationError("A review is acknowledged by somebody: name them with --by")

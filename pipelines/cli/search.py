@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from pipelines.cli.frame import Answer, DebugOption, HomeOption, JsonOption, command
+from pipelines.cli.frame import FLAG, Answer, DebugOption, HomeOption, JsonOption, command
+from pipelines.cli.homes import require_home
 from pipelines.cli.output import counted, moment
 from pipelines.cli.passages import passages_table, result_row
 
@@ -44,7 +45,7 @@ def search(
         str | None, typer.Option("--since", metavar="DATE", help="Only published on this day (YYYY-MM-DD) or later.")
     ] = None,
     unflagged: Annotated[
-        bool, typer.Option("--unflagged", help="Leave out passages that hold instructions to a model.")
+        bool, typer.Option("--unflagged", metavar=FLAG, help="Leave out passages that hold instructions to a model.")
     ] = False,
     per_document: Annotated[
         int | None, typer.Option("--per-document", metavar="N", help="Most passages of one document.")
@@ -53,12 +54,15 @@ def search(
         int, typer.Option("--neighbours", metavar="N", help="Passages before and after each hit to join to it, 0 to 5.")
     ] = 0,
     unique: Annotated[
-        bool, typer.Option("--unique", help="Leave out passages that say nearly the same as a better one.")
+        bool,
+        typer.Option("--unique", metavar=FLAG, help="Leave out passages that say nearly the same as a better one."),
     ] = False,
     release: Annotated[
         int | None, typer.Option("--release", metavar="N", help="A kept release to read instead of the active one.")
     ] = None,
-    timings: Annotated[bool, typer.Option("--timings", help="Show the milliseconds of each step.")] = False,
+    timings: Annotated[
+        bool, typer.Option("--timings", metavar=FLAG, help="Show the milliseconds of each step.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -71,7 +75,9 @@ def search(
     filters = Filters(source=source, language=language, tags=tag, since=since, flagged=False if unflagged else None)
     asked = Shape(per_document=per_document, neighbours=neighbours, unique=unique)
     shape = asked if asked.parameters() else None
-    with Retriever.connect(settings=Settings.load(home=home)) as retriever:
+    settings = Settings.load(home=home)
+    require_home(settings)
+    with Retriever.connect(settings=settings) as retriever:
         result = retriever.search(query, principal=principal, k=k, filters=filters, release=release, shape=shape)
 
     def show(console: Console) -> None:

@@ -36,7 +36,7 @@ def status(
 ) -> Answer:
     """Show every file of the inbox and of bronze, and how far it has come.
 
-    States: served, refused, on its way, not taken in, unsettled, unreadable, deletion held, expired, removed.
+    States: served, refused, on its way, not taken in, unsettled, unreadable, deletion held, kept out, expired, removed.
     """
     settings = pipeline_settings(home, inbox)
     from assets.contract import SOURCES

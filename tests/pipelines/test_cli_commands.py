@@ -242,10 +242,21 @@ def test_search_without_a_database(ingested: Place) -> None:
     assert "Pufferspeicher" not in result.output
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("search", PUMP, "--tenant", "nordwind"), ("release", "list"), ("audit", "verify"), ("keys", "list"), ("review",)],
+)
+def test_a_wrong_home_is_named_and_left_empty(fresh: Place, tmp_path: Path, command: tuple[str, ...]) -> None:
+    result = fresh.run(*command, "--home", str(tmp_path / "wrong"))
+    assert result.exit_code == 1
+    assert f"There is nothing in {tmp_path / 'wrong'} yet" in result.stderr
+    assert not (tmp_path / "wrong").exists()
+
+
 def test_demo_twice_embeds_nothing(ingested: Place) -> None:
     result = ingested.run("demo")
     assert result.exit_code == 0
-    for part in ("Rejected", "no_text_layer", "00:", "page 2", "Nothing changed: release 1 stays", "website-besucher"):
+    for part in ("Refused", "no_text_layer", "00:", "page 2", "Nothing changed: release 1 stays", "website-besucher"):
         assert part in result.stdout
 
 

@@ -53,10 +53,22 @@ def test_what_stands_there_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_an_inbox_of_the_environment_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inbox_of_the_environment_is_found_again_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KNOWLEDGE_INBOX", "/srv/inbox")
-    assert not record_inbox(pipeline_settings(tmp_path))
-    assert not (tmp_path / "settings.toml").exists()
+    assert record_inbox(pipeline_settings(tmp_path))
+    monkeypatch.delenv("KNOWLEDGE_INBOX")
+    assert pipeline_settings(tmp_path).inbox == Path("/srv/inbox")
+
+
+@pytest.mark.parametrize("settings", [Settings, PipelineSettings])
+def test_a_misspelt_variable_is_named_and_others_are_left_alone(
+    settings: type[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KNOWLEDGE_PORT_5432_TCP", "tcp://10.0.0.1:5432")  # as Kubernetes tells of a service
+    assert settings.load(home=tmp_path).pool_size == 8
+    monkeypatch.setenv("KNOWLEDGE_POOLSIZE", "3")
+    with pytest.raises(ConfigurationError, match="KNOWLEDGE_POOLSIZE is no setting: did you mean KNOWLEDGE_POOL_SIZE"):
+        settings.load(home=tmp_path)
 
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40))

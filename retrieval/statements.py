@@ -88,7 +88,7 @@ _READS_FILTERED = _READS.replace("{eligible}", _ELIGIBLE)
 
 # The vector leg in its variants. `+ 0` keeps the exact ones off the HNSW index.
 _EXACT = """
-    select c.chunk, c.document, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
+    select c.chunk, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
     order by (c.embedding <=> %(vector)s) + 0, c.chunk limit {n}"""
 
 # The walk over the HNSW index goes on until it has met {meet} passages that may be seen. It ends after
@@ -97,7 +97,7 @@ _EXACT = """
 # one after the other, but not in one order, which the planner takes for granted: `+ 0` makes it sort them.
 _HNSW = """
     with met as materialized (
-        select c.chunk, c.document, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
+        select c.chunk, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
         order by c.embedding <=> %(vector)s limit {meet})
     (select * from met where (select count(*) from met) >= {enough} order by distance + 0, chunk limit {n})
     union all
@@ -111,7 +111,7 @@ _FILTERED = """
         and {passes} offset 0) f""".replace("{passes}", _PASSES)
 
 _VECTOR = {
-    "none": "select null::int as chunk, null::int as document, null::float8 as distance where false",
+    "none": "select null::int as chunk, null::float8 as distance where false",
     "exact": _EXACT.replace("{only}", ""),
     "hnsw": _HNSW.replace("{only}", ""),
     "exact_eligible": _EXACT.replace("{only}", _NAMED),
@@ -119,36 +119,34 @@ _VECTOR = {
 }
 _VECTOR |= {f"{name}_wide": _VECTOR[name] for name in ("hnsw", "hnsw_eligible")}
 
-# A passage of the lexical leg gets its true similarity too, so that the legs are weighed on what both know of it.
+# What is ranked of a candidate is read once, whichever leg put it forward: its distance to the question, so that the
+# legs are weighed on what both know of it, its vector, and whether its text is long enough to be sure of its language
+# (counting characters takes a look at the text, counting bytes does not: a character has at most four).
 _RANKED = """
-with lexical as materialized (
-    select u.chunk, u.score, row_number() over (order by u.place) as place, x.distance, x.document
-    from unnest(%(chunks)s::int[], %(scores)s::float8[]) with ordinality u(chunk, score, place)
+with nearest as materialized ({vector}),
+named as materialized (
+    select chunk, l.place as lexical_rank, v.place as vector_rank, coalesce(l.score, 0) as lexical
+    from unnest(%(chunks)s::int[], %(scores)s::float8[]) with ordinality l(chunk, score, place)
+    full join (select chunk, row_number() over (order by distance + 0, chunk) as place from nearest) v using (chunk)
+),
+candidate as materialized (
+    select n.*, x.*
+    from named n
     cross join lateral (
-        select {distance} as distance, c.document from {s}.chunk{p} c where c.chunk = u.chunk offset 0) x
-),
-nearest as materialized ({vector}),
-vectorial as (
-    select chunk, document, distance, row_number() over (order by distance + 0, chunk) as place from nearest
-),
-candidate as (
-    select chunk, l.place as lexical_rank, v.place as vector_rank,
-           coalesce(v.distance, l.distance) as distance, coalesce(l.score, 0) as lexical,
-           coalesce(v.document, l.document) as document
-    from lexical l full join vectorial v using (chunk)
+        select c.document, {embedding} as embedding, {distance} as distance,
+               %(asked_in)s::text is not null and octet_length(c.text) >= {plain}
+               and (octet_length(c.text) >= 4 * {plain} or length(c.text) >= {plain}) as long
+        from {s}.chunk{p} c where c.chunk = n.chunk offset 0) x
 ),
 foreigners as materialized (
     select document from {s}.document{p}
     where %(asked_in)s::text is not null and language <> %(asked_in)s
-      and document = any (array(select distinct document from candidate))
+      and document = any (array(select document from candidate where long))
 ),
 weighed as materialized (
-    select c.*, coalesce(x.plain, false) as foreign_words,
-           c.distance - case when x.plain then %(bias)s::float8 else 0 end as far
+    select c.*, c.long and f.document is not null as foreign_words,
+           c.distance - case when c.long and f.document is not null then %(bias)s::float8 else 0 end as far
     from candidate c left join foreigners f using (document)
-    left join lateral (
-        select length(t.text) >= {plain} as plain from {s}.chunk{p} t
-        where f.document is not null and t.chunk = c.chunk offset 0) x on true
 ),
 {drawn}
 bounds as (select min(far) as best from {weighed}),
@@ -163,18 +161,16 @@ fused as (
 _DRAWN = """
 first_bounds as (select min(far) as best from weighed),
 leader as materialized (
-    select l.foreign_words, x.embedding
-    from (select w.chunk, w.foreign_words from weighed w cross join first_bounds b
-          order by {score} desc, w.chunk limit 1) l
-    cross join lateral (select c.embedding from {s}.chunk{p} c where c.chunk = l.chunk offset 0) x
+    select w.foreign_words, w.embedding
+    from weighed w cross join first_bounds b
+    order by {score} desc, w.chunk limit 1
 ),
 drawn as materialized (
     select w.chunk, w.lexical_rank, w.vector_rank, w.distance, w.lexical, w.document, {drawn} as far
     from weighed w cross join leader l
     cross join lateral (
-        select (c.embedding <=> l.embedding)
-               - case when w.foreign_words = l.foreign_words then 0 else %(kinship)s::float8 end as apart
-        from {s}.chunk{p} c where c.chunk = w.chunk offset 0) x
+        select (w.embedding <=> l.embedding)
+               - case when w.foreign_words = l.foreign_words then 0 else %(kinship)s::float8 end as apart) x
 ),"""
 
 _FUSE = """{ranked},
@@ -284,13 +280,16 @@ def _compose(template: str, space: int, partition: int | None, variant: str = "n
     meet = max(n, MEET_WIDE if wide else MEET)
     # Vectors that decide alone have to be the nearest; beside the lexical leg as many as it puts forward are enough.
     vector = _VECTOR[variant].format(n=n, meet=meet, enough=meet if wide else n, **tables)
-    distance = "null::float8" if variant == "none" else "(c.embedding <=> %(vector)s)"
+    embedding, distance = "null::int", "null::float8"
+    if variant != "none":
+        embedding, distance = "c.embedding", "(c.embedding <=> %(vector)s)"
     score = fusion.SCORE.format(lexical="lexical", distance="w.far", best="b.best")
     drawn, weighed = "", "weighed"
     if variant != "none":
         drawn = _DRAWN.format(score=score, drawn=fusion.DRAWN.format(distance="w.far", apart="x.apart"), **tables)
         weighed = "drawn"
     ranks = {"vector": vector, "distance": distance, "score": score, "drawn": drawn, "weighed": weighed}
+    ranks["embedding"] = embedding
     ranked = _RANKED.format(**ranks, plain=fusion.PLAIN_CHARACTERS, **tables)
     parts = {"ranked": ranked, "passages": _PASSAGES.format(**tables), "columns": _COLUMNS}
     return sql.SQL(template.format(**parts, **_LOGGED, **tables))

@@ -168,7 +168,9 @@ def _judged(found: Found, mode: int) -> Found:
     if not is_readable_name(found.file):
         return replace(found, problem="bad_name", detail="the name holds characters that cannot be shown")
     if found.file.partition("/")[0] not in SOURCES or "/" not in found.file:
-        return replace(found, problem="outside_source")
+        folder, slash, _ = found.file.partition("/")
+        meant = folder.casefold() if slash and folder.casefold() in SOURCES else None
+        return replace(found, problem="outside_source", detail=f"the folder must be named {meant}" if meant else None)
     return found
 
 

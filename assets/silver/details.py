@@ -34,6 +34,7 @@ _TEMPLATES = {
     "it unpacks to more than {} bytes": "entpackt sind es mehr als {} Bytes",
     "it unpacks to more than {} times its size": "entpackt ist es mehr als {}-mal so groß",
     "its text is larger than what may be unpacked": "ihr Text ist größer, als entpackt werden darf",
+    "1 page without text": "1 Seite ohne Text",
     "{} pages without text": "{} Seiten ohne Text",
     "{} pages": "{} Seiten",
     "{} slides": "{} Folien",
@@ -56,6 +57,14 @@ _TEMPLATES = {
     "the XML cannot be understood": "das XML ist nicht verständlich",
     "the JSON cannot be understood": "das JSON ist nicht verständlich",
     "the YAML cannot be understood": "das YAML ist nicht verständlich",
+    "the YAML cannot be understood: {}": "das YAML ist nicht verständlich: {de}",
+    "a text that holds a colon must stand in quotation marks": "ein Text mit einem Doppelpunkt muss in"
+    " Anführungszeichen stehen",
+    "a text that begins with a special sign must stand in quotation marks": "ein Text, der mit einem Sonderzeichen"
+    " beginnt, muss in Anführungszeichen stehen",
+    "a quotation mark is opened and never closed": "ein Anführungszeichen wird geöffnet und nie geschlossen",
+    "a bracket is opened and never closed": "eine Klammer wird geöffnet und nie geschlossen",
+    "lines are indented with spaces, never with tabs": "Zeilen werden mit Leerzeichen eingerückt, nie mit Tabulatoren",
     "the YAML is not a list of keys and values": "das YAML ist keine Liste von Schlüsseln und Werten",
     "YAML aliases are not allowed": "Verweise (Aliase) im YAML sind nicht erlaubt",
     "the TOML front matter cannot be understood": "das TOML am Anfang der Datei ist nicht verständlich",
@@ -105,7 +114,10 @@ _TEMPLATES = {
     "the content is {}": "der Inhalt ist {de}",
     "files named {} are not read": "Dateien mit der Endung {} werden nicht gelesen",
     "a ZIP archive that is no document": "ein ZIP-Archiv, das kein Dokument ist",
-    "a table without columns for a start and a text": "eine Tabelle ohne Spalten für Beginn und Text",
+    "a table that is no transcript, without columns for a start and a text": "eine Tabelle, die kein Transkript ist,"
+    " ohne Spalten für Beginn und Text",
+    "an Apple document (Pages, Numbers or Keynote)": "ein Apple-Dokument (Pages, Numbers oder Keynote)",
+    "an e-book (EPUB)": "ein E-Book (EPUB)",
     "XML that is no feed": "XML, das kein Feed ist",
     "XML, and neither a feed nor a transcript": "XML, und weder Feed noch Transkript",
     "XML without text": "XML ohne Text",
@@ -129,6 +141,7 @@ _TEMPLATES = {
     "a database": "eine Datenbank",
     "a PostScript file": "eine PostScript-Datei",
     # places in the inbox
+    "the folder must be named {}": "der Ordner muss {} heißen",
     "a folder without permission": "ein Ordner ohne Leserecht",
     "a link that leads nowhere": "ein Verweis, der nirgendwohin führt",
     "a link that leaves the inbox": "ein Verweis, der aus dem Eingangsordner hinausführt",

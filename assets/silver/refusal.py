@@ -102,8 +102,10 @@ REASONS: dict[str, Reason] = {
     ),
     "unknown_format": Reason(
         "read",
-        "Dieses Dateiformat wird nicht gelesen. Speichern Sie die Datei als Markdown, Text, PDF, Word oder WebVTT.",
-        "This file format is not read. Save the file as Markdown, text, PDF, Word or WebVTT.",
+        "Dieses Dateiformat wird nicht gelesen. Legen Sie den Inhalt als Markdown, Text, PDF, Word, Excel oder"
+        " PowerPoint ab, Aufnahmen als Transkript (WebVTT oder SRT).",
+        "This file format is not read. Drop its content as Markdown, text, PDF, Word, Excel or PowerPoint, recordings"
+        " as a transcript (WebVTT or SRT).",
     ),
     "legacy_office": Reason(
         "read",
@@ -124,6 +126,20 @@ REASONS: dict[str, Reason] = {
         "read",
         "Die Datei ist beschädigt oder hält sich nicht an ihr Format. Exportieren Sie sie neu.",
         "The file is damaged or does not keep to its format. Export it again.",
+    ),
+    "bad_front_matter": Reason(
+        "read",
+        "Die Angaben am Anfang der Datei (zwischen den Zeilen --- oder +++) sind nicht verständlich. Bitte korrigieren"
+        " Sie die genannte Stelle.",
+        "What stands at the top of the file (between the lines --- or +++) cannot be understood. Please correct the"
+        " place that is named.",
+    ),
+    "lone_sidecar": Reason(
+        "read",
+        "Eine .yaml-Datei ist kein Inhalt, sondern beschreibt die Datei neben ihr, nach der sie heißt (bericht.pdf.yaml"
+        " zu bericht.pdf), und eine solche fehlt. Benennen Sie sie nach ihrer Datei, oder entfernen Sie sie.",
+        "A .yaml file is no content: it describes the file beside it that it is named after (report.pdf.yaml for"
+        " report.pdf), and there is none. Name it after its file, or remove it.",
     ),
     "xml_entities": Reason(
         "read",

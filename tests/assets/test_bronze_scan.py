@@ -94,6 +94,7 @@ def test_files_in_no_source_folder_are_listed_with_the_reason(tmp_path: Path, fi
     found = only(tmp_path)
 
     assert (found.path, found.source, found.problem) == (file, "document", "outside_source")
+    assert found.detail == ("the folder must be named blog" if file.startswith("Blog/") else None)
 
 
 def test_names_come_in_one_unicode_spelling(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
         (archive({"a.txt": "x"}), "a.docx", "malformed"),
         (archive({"a.txt": "x"}), "a.zip", "archive"),
         (archive({"../../a.txt": "x"}), "a.md", "archive"),
+        (archive({"Index/Document.iwa": "x", "preview.jpg": "x"}), "a.pages", "unknown_format"),
+        (archive({"mimetype": "application/epub+zip", "META-INF/container.xml": "x"}), "a.epub", "unknown_format"),
         (COMPOUND, "a.doc", "legacy_office"),
         (COMPOUND + "EncryptedPackage".encode("utf-16-le"), "a.docx", "encrypted"),
         (b"\xdb\xa5-\x00" + bytes(100), "a.doc", "legacy_office"),

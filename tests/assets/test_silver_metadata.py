@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 
 import pytest
 
+from assets.silver.details import detail_in_german
 from assets.silver.metadata import metadata_from, parse_date
 from assets.silver.readers.front_matter import parse_yaml, split
 from assets.silver.refusal import RefusedError
@@ -107,6 +109,11 @@ def test_text_without_front_matter_is_left_whole(text: str) -> None:
         ("---\ntitle: x\nroles: [hr]\n\nText", "never closed"),
         ('---\ntitle: "x\nlist: [1, 2\n---\nText', "YAML"),
         ("---\ntitle: !!python/object/apply:os.system [ls]\n---\n", "line 2"),
+        ("---\ntitle: Teil 1: Anfang\n---\n", "line 2: the YAML cannot be understood: a text that holds a colon"),
+        ("---\na: 1\ntags:\n\t- x\n---\n", "line 4: the YAML cannot be understood: lines are indented with spaces"),
+        ("---\nurl: @acme\n---\n", "line 2: the YAML cannot be understood: a text that begins with a special sign"),
+        ("---\na: 1\ntitle: 'offen\nb: 2\n---\n", "line 3: the YAML cannot be understood: a quotation mark"),
+        ("---\ntags: [a, b\ntitle: x\n---\n", "line 2: the YAML cannot be understood: a bracket"),
         ("---\n- a: 1\n---\n", "keys and values"),
         ("---\na: &a [x]\nb: *a\n---\n", "line 3: YAML aliases"),
         ("---\na: " + "[" * 5000 + "\n---\n", "nested"),
@@ -117,8 +124,10 @@ def test_text_without_front_matter_is_left_whole(text: str) -> None:
 def test_broken_front_matter_is_refused_with_its_place(text: str, detail: str) -> None:
     with pytest.raises(RefusedError) as refused:
         split(text)
-    assert refused.value.code == "malformed"
+    assert refused.value.code == "bad_front_matter"
     assert detail in (refused.value.detail or "")
+    german = detail_in_german(refused.value.detail or "")
+    assert not re.search(r"understood|must|never|mark|spaces", german)
 
 
 def test_refusals_do_not_quote_the_file() -> None:

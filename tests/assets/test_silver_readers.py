@@ -105,7 +105,7 @@ def test_markdown_keeps_its_structure() -> None:
     assert [block.level for block in document.blocks if block.kind == "heading"] == [1, 2, 3]
     assert (document.title, document.authors, document.tags) == ("Wärme im Altbau", ("Aylin Demir",), ("Altbau",))
     assert document.published == "2024-03-01"
-    assert document.reader == "markdown/2"
+    assert document.reader == "markdown/3"
     assert document.notes == ("text that people do not see was left out (comment)",)
 
 
@@ -300,6 +300,8 @@ def zip_file() -> bytes:
         (b'{"segments": []}', "a.json", "unknown_format"),
         (bytes(range(1, 9)) * 100, "a.txt", "unknown_format"),
         (b"[1, 2, 3]", "a.json", "unknown_format"),
+        (b"title: ohne Datei", "a.pdf.yaml", "lone_sidecar"),
+        (b"title: Teil 1: Anfang", "a.YML", "lone_sidecar"),
         (b'{"posts": ["a"]}', "a.json", "unknown_format"),
         (b"kein JSON", "a.json", "malformed"),
         (b"nur Text", "a.srt", "malformed"),
@@ -312,11 +314,11 @@ def test_what_is_not_read_is_refused_by_its_content(content: bytes, path: str, c
 @pytest.mark.parametrize(
     ("content", "path", "reader"),
     [
-        (b"---\ntitle: x\n---\nText", "a.docx", "markdown/2"),
+        (b"---\ntitle: x\n---\nText", "a.docx", "markdown/3"),
         (b"Nur Text", "notiz.pdf", "text/1"),
         (b"Nur Text", "LIESMICH", "text/1"),
         (b"\xef\xbb\xbfWEBVTT\n\n00:01.000 --> 00:02.000\nx\n", "a.txt", "webvtt/2"),
-        (b"# Titel", "A.MARKDOWN", "markdown/2"),
+        (b"# Titel", "A.MARKDOWN", "markdown/3"),
     ],
 )
 def test_the_content_decides_which_reader_is_used(content: bytes, path: str, reader: str) -> None:

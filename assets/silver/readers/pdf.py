@@ -51,7 +51,9 @@ def read(content: bytes, limits: Limits = DEFAULT_LIMITS) -> Document:
         raise RefusedError("malformed", "no page can be read")
     empty = [number for number, page in enumerate(pages, start=1) if not any(line.text.strip() for line in page)]
     if len(empty) == len(pages):
-        raise RefusedError("no_text_layer", f"{len(pages)} pages without text")
+        raise RefusedError(
+            "no_text_layer", "1 page without text" if len(pages) == 1 else f"{len(pages)} pages without text"
+        )
     builder = DocumentBuilder()
     for paragraph in paragraphs_of(pages, found.outline):
         builder.add(paragraph.kind, paragraph.text, level=paragraph.level, page=paragraph.page)

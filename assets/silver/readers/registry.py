@@ -25,7 +25,7 @@ from assets.silver.refusal import RefusedError
 
 __all__ = ["READERS", "REGISTRY", "read"]
 
-REGISTRY = "registry/2"
+REGISTRY = "registry/3"
 """Version of the choice itself: files it refuses are looked at again when it learns another format."""
 
 _FRONT_MATTER = re.compile(r"\s*(?:---|\+\+\+)[ \t]*(?:\r\n?|\n)")
@@ -137,6 +137,8 @@ def _text_format(content: str, ending: str) -> TextFormat:
     for format_ in reversed(TEXT_FORMATS):
         if ending in format_.endings:
             return format_
+    if ending in (".yaml", ".yml"):
+        raise RefusedError("lone_sidecar")
     if ending and ending not in OFFICE_ENDINGS:
         raise RefusedError("unknown_format", f"files named {ending} are not read")
     fallback = "markdown" if _FRONT_MATTER.match(start) else "text"

@@ -16,7 +16,7 @@ from assets.silver.readers.passages import Passage, cues_from, in_milliseconds, 
 from assets.silver.readers.transcript import document_of
 from assets.silver.refusal import RefusedError
 
-READER = "transcript-table/1"
+READER = "transcript-table/2"
 
 _START = frozenset("start begin from in start_time starttime start_ms time timestamp timecode anfang von".split())
 _END = frozenset("end stop to out end_time endtime end_ms ende bis".split())
@@ -49,7 +49,7 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
     if count > 2 * limits.cues:
         raise RefusedError("too_many_cues", f"{count} lines")
     if not shows(text):
-        raise RefusedError("unknown_format", "a table without columns for a start and a text")
+        raise RefusedError("unknown_format", "a table that is no transcript, without columns for a start and a text")
     passages, lost = _passages(text)
     if not passages:
         raise RefusedError("malformed", f"none of the {lost} rows has a text and times that can be understood")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NoReturn
 
 from assets.silver.limits import Limits
+from assets.silver.readers.archive import Archive
 from assets.silver.refusal import RefusedError
 
 LEGACY = "legacy/1"
-ARCHIVE = "archive/1"
+ARCHIVE = "archive/2"
 
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """Compound File Binary: Word, Excel and PowerPoint up to 2003, Outlook messages, and encrypted new files."""
@@ -51,6 +52,15 @@ def refuse_archive(content: bytes, limits: Limits) -> NoReturn:
     """Say that archives are not unpacked.
 
     Raises:
-        RefusedError: always.
+        RefusedError: always; `unknown_format` for documents that are archives inside, which nobody can take apart.
     """
+    try:
+        archive = Archive(content, limits)
+        names, kind = archive.names, archive.head("mimetype", 200)
+    except RefusedError:
+        names, kind = [], b""
+    if kind.startswith(b"application/epub"):
+        raise RefusedError("unknown_format", "the content is an e-book (EPUB)")
+    if any(name.casefold().endswith((".iwa", "index.apxl", "index.xml.gz")) for name in names):
+        raise RefusedError("unknown_format", "the content is an Apple document (Pages, Numbers or Keynote)")
     raise RefusedError("archive", "a ZIP archive that is no document")

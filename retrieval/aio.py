@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 from uuid import UUID
 
 import psycopg
@@ -28,10 +28,10 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Options, no_turn
 from retrieval.database import Database
 from retrieval.embedded import Begun, Embedded
-from retrieval.errors import UnavailableError
+from retrieval.errors import ConfigurationError, UnavailableError
 from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
 from retrieval.principal import Principal
@@ -40,12 +40,18 @@ from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
 
+OTHER_LOOP = "This retriever belongs to another event loop: open one in the loop that asks, and close it there"
+
 
 class AsyncRetriever(Core):
-    """Answers questions from the active release; safe for many tasks of one event loop."""
+    """Answers questions from the active release; safe for many tasks of the event loop that it was opened in.
 
-    def __init__(self, settings: Settings, database: Database, **arguments: Any) -> None:
+    Another loop, and a process that was forked since, need one of their own: `ConfigurationError` says so.
+    """
+
+    def __init__(self, settings: Settings, database: Database, **arguments: Unpack[Options]) -> None:
         super().__init__(settings, database, **arguments)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
             database.dsn,
             connection_class=AsyncConnection,
@@ -61,11 +67,12 @@ class AsyncRetriever(Core):
         *,
         settings: Settings | None = None,
         standby: Path | str | None = None,
-        **arguments: Any,
+        **arguments: Unpack[Options],
     ) -> Self:
         """Open a retriever; arguments and errors as for `Retriever.connect`."""
         settings = cls.settings_for(dsn, settings, standby)
         retriever = cls(settings, Database.named(settings), **arguments)
+        retriever._loop = asyncio.get_running_loop()
         try:
             await retriever._first_contact()
         except UnavailableError:
@@ -88,6 +95,7 @@ class AsyncRetriever(Core):
         shape: Shape | None = None,
     ) -> SearchResult:
         """The best passages this principal may see; arguments and errors as for `Retriever.search`."""
+        self._check_loop()
         search = self.begin(query, principal, k, filters, release, versions, correlation, shape)
         if self._pool.closed:
             raise UnavailableError(CLOSED)
@@ -111,6 +119,7 @@ class AsyncRetriever(Core):
         principal: Principal | None = None,
     ) -> None:
         """Record what became of an answer; arguments and errors as for `Retriever.feedback`."""
+        self._check_loop()
         entry, give = self.opinion(request_id, outcome, comment, principal)
         if self._pool.closed:
             raise UnavailableError(CLOSED)
@@ -133,6 +142,8 @@ class AsyncRetriever(Core):
 
     async def close(self) -> None:
         """Close all connections."""
+        if self.inherited:
+            return  # they are the parent's, which would lose them
         await self._pool.close()
         self.stop_threads()
 
@@ -145,6 +156,11 @@ class AsyncRetriever(Core):
         await self.close()
 
     # ---------------------------------------------------------------- inside
+
+    def _check_loop(self) -> None:
+        """Refuse another event loop: who waits for a connection there would be woken here, or never."""
+        if asyncio.get_running_loop() is not self._loop:
+            raise ConfigurationError(OTHER_LOOP)
 
     @asynccontextmanager
     async def _turn(self, deadline: Deadline) -> AsyncIterator[None]:

@@ -6,11 +6,13 @@ socket open. So the client counts the time itself, in the one method through whi
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, NoReturn
 
 import psycopg
-from psycopg import sql
+from psycopg import sql, waiting
 from psycopg.errors import _WaitTimeout
+from psycopg.pq import TransactionStatus
 
 from retrieval.database import unreachable
 from retrieval.errors import SchemaError, UnavailableError
@@ -20,6 +22,9 @@ from retrieval.settings import Settings
 
 GRACE_S = 0.5
 """Seconds that a server gets beyond its own limit for a statement to say that it was exceeded."""
+
+CANCEL_S = 0.5
+"""Seconds that a server gets to end the statement of a cancelled task: whoever cancels does not want to wait."""
 
 ROLE = sql.SQL(
     "select rolsuper or rolbypassrls, pg_has_role(rolname, %(reader)s, 'set'), rolname = %(reader)s,"
@@ -107,9 +112,27 @@ class AsyncConnection(_Limited, psycopg.AsyncConnection[tuple[Any, ...]]):
             SilentError: there is none.
         """
         try:
-            return await super().wait(gen, interval, self.seconds(timeout))
+            return await waiting.wait_async(gen, self.pgconn.socket, interval, self.seconds(timeout))
         except _WaitTimeout:
             raise self.silent() from None
+        except asyncio.CancelledError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                await self._abandon(gen, interval)
+            raise
+
+    async def _abandon(self, gen: Any, interval: float) -> None:
+        """End the statement of a task that was cancelled; a connection on which that takes long is closed instead."""
+        try:
+            async with asyncio.timeout(CANCEL_S):
+                await self.cancel_safe()
+                await waiting.wait_async(gen, self.pgconn.socket, interval)
+        except psycopg.errors.QueryCanceled:
+            return
+        except (TimeoutError, psycopg.Error):
+            self.pgconn.finish()
+        except BaseException:  # cancelled once more
+            self.pgconn.finish()
+            raise
 
 
 def statement_limit_s(settings: Settings) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -10,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from psycopg import sql
 from pydantic import SecretStr
@@ -73,9 +74,33 @@ STANDBY_SHARE = 0.5
 """Share of a search's time that the database gets where a standby can answer instead."""
 
 CLOSED = "This retriever is closed: open another one"
+FORKED = (
+    "This retriever was opened before the process was forked, and its connections are the parent's: open one in each"
+    " process (gunicorn: in post_fork, or without preload_app)"
+)
 NO_CONNECTION = "No database connection is free in time: try again, or raise KNOWLEDGE_POOL_SIZE"
 NO_TURN = "The search did not get its turn in time (KNOWLEDGE_SEARCH_TIMEOUT_MS): try again"
 SWITCHING = "The index is being switched to another model: try again"
+
+
+class Options(TypedDict, total=False):
+    """What a retriever can be given beside its settings.
+
+    Attributes:
+        encoder: embeds queries; default: the model of the settings, loaded at first use.
+        redactor: takes personal data out of comments; default: `feedback.redact`.
+        new_id: makes request ids.
+        clock: seconds from any fixed point, for the timings of results.
+        now: seconds from any fixed point, for limits and breakers.
+        wall: the time of day, for the age of a standby's snapshots.
+    """
+
+    encoder: Encoder | None
+    redactor: feedback.Redactor
+    new_id: Callable[[], uuid.UUID]
+    clock: Callable[[], float]
+    now: Callable[[], float]
+    wall: Now
 
 
 class Core:
@@ -84,12 +109,7 @@ class Core:
     Args:
         settings: checked settings.
         database: where to read.
-        encoder: embeds queries; default: the model of the settings, loaded at first use.
-        redactor: takes personal data out of comments; default: `feedback.redact`.
-        new_id: makes request ids.
-        clock: seconds from any fixed point, for the timings of results.
-        now: seconds from any fixed point, for limits and breakers.
-        wall: the time of day, for the age of a standby's snapshots.
+        encoder, redactor, new_id, clock, now, wall: see `Options`.
     """
 
     def __init__(
@@ -106,6 +126,7 @@ class Core:
     ) -> None:
         self.settings = settings
         self._database = database
+        self._process = os.getpid()
         self._redactor = redactor
         self._new_id = new_id
         self._clock = clock
@@ -170,6 +191,21 @@ class Core:
             "open": False,
         }
 
+    @property
+    def inherited(self) -> bool:
+        """Whether this process was forked from the one that opened the retriever: two processes that read from one
+        connection get each other's answers."""
+        return os.getpid() != self._process
+
+    def check_process(self) -> None:
+        """Refuse to use another process's connections.
+
+        Raises:
+            ConfigurationError: this process was forked after the retriever was opened.
+        """
+        if self.inherited:
+            raise ConfigurationError(FORKED)
+
     def stop_threads(self) -> None:
         """End the helpers without waiting for a model that hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -195,7 +231,9 @@ class Core:
         Raises:
             InvalidRequestError: it cannot be answered.
             OverloadedError: this principal asks too often.
+            ConfigurationError: this is another process than the one that opened the retriever.
         """
+        self.check_process()
         check(query, principal, k, filters, release, shape, self.settings)
         assert principal is not None  # `check` refuses it
         notes = labels("versions", versions), labels("correlation", correlation)
@@ -277,6 +315,7 @@ class Core:
         self, request_id: object, outcome: object, comment: object, principal: Principal | None
     ) -> tuple[tuple[sql.SQL, dict[str, object]], tuple[sql.SQL, dict[str, object]]]:
         """Statements that record feedback: one that enters, one that gives it."""
+        self.check_process()
         given = feedback.checked(request_id, outcome, comment, principal, self._redactor)
         assert principal is not None  # `checked` refuses it
         return enter(principal), (feedback.GIVE, given | {"principal": pseudonym(principal, self._key)})
@@ -316,6 +355,7 @@ class Core:
 
     def load_model(self) -> None:
         """Load the model now, and measure what its similarities mean."""
+        self.check_process()
         encoder = self.encoder()
         encoder.load()
         self._scale = similarity_scale(encoder)

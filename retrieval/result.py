@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from retrieval.errors import InvalidQueryError
@@ -61,10 +61,9 @@ class Filters:
 
     def parameters(self) -> dict[str, object]:
         """Values for the statement, None where nothing is asked for."""
+        names = {"source": self.source, "language": self.language, "tags": self.tags}
         return {
-            "source": self.source,
-            "language": self.language,
-            "tags": self.tags,
+            **{name: None if given is None else list(given) for name, given in names.items()},
             "since": self.since,
             "flagged": self.flagged,
         }
@@ -73,7 +72,7 @@ class Filters:
         return any(value is not None for value in self.parameters().values())
 
 
-def _names(name: str, value: object) -> list[str] | None:
+def _names(name: str, value: object) -> tuple[str, ...] | None:
     if value is None:
         return None
     values = [value] if isinstance(value, str) else value
@@ -82,7 +81,7 @@ def _names(name: str, value: object) -> list[str] | None:
     names = list(values)
     if not names or not all(isinstance(v, str) and v and "\x00" not in v and well_formed(v) for v in names):
         raise InvalidQueryError(f"Filters.{name} is empty or holds something that is no name")
-    return sorted(set(names))
+    return tuple(sorted(set(names)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +183,16 @@ class SearchResult:
     hits: tuple[Hit, ...]
     request_id: UUID
     release: int
-    timings: Mapping[str, float]
+    timings: Mapping[str, float] = field(hash=False)
     degraded: bool
     reasons: tuple[str, ...] = ()
     as_of: dt.datetime | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
+
+    def __getitem__(self, place: int) -> Hit:
+        return self.hits[place]
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 from uuid import UUID
 
 import psycopg
@@ -28,7 +28,7 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Options, no_turn
 from retrieval.database import Database
 from retrieval.embedded import Begun, Embedded
 from retrieval.errors import UnavailableError
@@ -44,10 +44,11 @@ from retrieval.shape import Shape
 class Retriever(Core):
     """Answers questions from the active release, for whoever asks and may see.
 
-    Safe for many threads. Open one for a process with `Retriever.connect()` and keep it.
+    Safe for many threads. Open one for a process with `Retriever.connect()` and keep it. A forked process needs one of
+    its own: `search` and `feedback` raise `ConfigurationError` where it has been forked since.
     """
 
-    def __init__(self, settings: Settings, database: Database, **arguments: Any) -> None:
+    def __init__(self, settings: Settings, database: Database, **arguments: Unpack[Options]) -> None:
         super().__init__(settings, database, **arguments)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             database.dsn,
@@ -64,7 +65,7 @@ class Retriever(Core):
         *,
         settings: Settings | None = None,
         standby: Path | str | None = None,
-        **arguments: Any,
+        **arguments: Unpack[Options],
     ) -> Self:
         """Open a retriever.
 
@@ -72,7 +73,7 @@ class Retriever(Core):
             dsn: Postgres to read from. Default: `KNOWLEDGE_DSN`, else the embedded server of `KNOWLEDGE_HOME`.
             settings: settings that are already loaded; default: from the environment.
             standby: folder of snapshots that answer while the database is gone; default: `KNOWLEDGE_STANDBY`.
-            arguments: see `Core`.
+            arguments: `redactor=` takes personal data out of comments of feedback; the rest (`Options`) is for tests.
 
         Raises:
             UnavailableError: the database does not answer, and there is no standby.
@@ -182,6 +183,8 @@ class Retriever(Core):
 
     def close(self) -> None:
         """Close all connections; the embedded server stops when nobody else uses it."""
+        if self.inherited:
+            return  # they are the parent's, which would lose them
         self._pool.close()
         self.stop_threads()
 

@@ -95,6 +95,17 @@ class EmbeddedServer:
         with cls._guard:
             return cls._open.setdefault(home.absolute(), cls(home))
 
+    @classmethod
+    def _forked(cls) -> None:
+        """In a child: give back the parent's holds, which a copied handle would end for it; who needs the server here
+        takes one of its own."""
+        cls._guard = threading.Lock()
+        for server in cls._open.values():
+            handle, server._handle = server._handle, None
+            if handle is not None:
+                atexit.unregister(server.release)
+                os.close(handle)
+
     def dsn(self, role: str, database: str = DATABASE) -> str:
         """Connection string for a role; it holds no secret."""
         return f"host='{self._socket_dir()}' dbname='{database}' user='{role}'"
@@ -296,6 +307,9 @@ class EmbeddedServer:
         except psycopg.OperationalError:
             return False
         return True
+
+
+os.register_at_fork(after_in_child=EmbeddedServer._forked)
 
 
 def _alone(handle: int) -> bool:

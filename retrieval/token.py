@@ -7,7 +7,6 @@ family of algorithms is allowed for one kind of key, and no error quotes the tok
 from __future__ import annotations
 
 import json
-import math
 import re
 import threading
 import time
@@ -32,6 +31,8 @@ TOKEN_MAX = 16_384
 """Longest token, in characters."""
 COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 """A signed token as RFC 7515 writes it; whatever else a lenient decoder would take is refused."""
+TIME_MAX = 1e15
+"""Times from here on are none, in seconds: JSON has whole numbers that no float holds."""
 ROLES_MAX = 500
 """Most roles a token may carry."""
 WILDCARD = re.compile(r"[*?%]")
@@ -325,6 +326,6 @@ def _claim(claims: Claims, path: str) -> Any:
 
 def _seconds(claims: Claims, name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < TIME_MAX:
         raise InvalidTokenError(f"The token's claim {name!r} is no time")
     return float(value)

@@ -199,7 +199,7 @@ def _compare(proof: Proof, result: SearchResult, allowed: set[str], k: int) -> N
 
 
 async def _ask(index: Index, encoder: Vectors, asked: Sequence[Asked]) -> list[SearchResult]:
-    retriever = await AsyncRetriever.connect(settings=index.settings, encoder=encoder)
+    retriever = await AsyncRetriever.connect(settings=index.settings, encoder=encoder)  # type: ignore[arg-type]
     async with retriever:
         return [await retriever.search(q.text, principal=who, filters=f, k=k) for q, who, f, k in asked]
 

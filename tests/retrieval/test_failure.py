@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.failing import Load, Victim
 from retrieval import AsyncRetriever, Overloaded, Retriever, Unavailable
+from retrieval.connections import CANCEL_S
 from tests.retrieval.failure import victim
 from tests.support import GoldDocument, WordsEncoder, asker, everyone
 
@@ -112,5 +113,23 @@ def test_tasks_are_given_up_in_time_as_well(served: Victim) -> None:
                     await asyncio.sleep(0.02)
                 assert (await one())[1]
                 assert retriever._gate._free == settings.pool_size
+
+    asyncio.run(drill())
+
+
+def test_a_cancelled_task_ends_though_the_server_is_frozen(served: Victim) -> None:
+    """Whoever was asked for by a client that is gone, or by a limit of the caller's own, is not waited for."""
+
+    async def drill() -> None:
+        async with await AsyncRetriever.connect(settings=served.settings(), encoder=WordsEncoder()) as retriever:
+            await asyncio.gather(*(retriever.search("fox", principal=ADA) for _ in range(4)))
+            with served.frozen():
+                began = time.monotonic()
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await retriever.search("fox", principal=ADA)
+                assert time.monotonic() - began < 0.1 + CANCEL_S + SLACK_S
+            assert retriever._gate._free == retriever.settings.pool_size
+            assert await retriever.search("fox", principal=ADA)
 
     asyncio.run(drill())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,5 +41,6 @@ def test_every_public_name_is_there() -> None:
     for name in retrieval.__all__:
         public = getattr(retrieval, name)
         assert not isinstance(public, type) or public.__doc__
+    assert (Path(retrieval.__file__).parent / "py.typed").exists(), "checkers of types look into the package"
     with pytest.raises(AttributeError, match="no attribute 'Retreiver'"):
         retrieval.Retreiver  # noqa: B018

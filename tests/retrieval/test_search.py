@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
+import pickle
 import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from retrieval import Citation, Filters, ModelError, ModelMismatchError, Retriever
+from retrieval import Citation, Filters, ModelError, ModelMismatchError, Retriever, SearchResult, Shape
 from retrieval.core import MODEL_PAUSE_S
 from retrieval.schema.migrate import migrate
 from tests.support import NOW, BrokenEncoder, GoldDocument, Index, WordsEncoder, asker, everyone
@@ -274,3 +277,19 @@ def test_citations_lead_to_the_place(changes: dict[str, object], place: str, lin
     cited = replace(talk, **changes)  # type: ignore[arg-type]
     assert (cited.place, cited.link) == (place, link)
     assert str(cited) == ", ".join(part for part in ("Talk", "podcast/talk.vtt", place) if part)
+
+
+def test_what_a_caller_gets_can_be_indexed_hashed_pickled_and_sent_on(retriever: Retriever) -> None:
+    asked = Filters(source=["podcast", "blog"], tags="oil")
+    result = retriever.search("oil", principal=ADA, filters=Filters(source="blog"))
+    assert result[0] == result.hits[0]
+    assert result[-1] is result.hits[-1]
+    assert Filters(source=("blog", "podcast"), tags={"oil"}) == asked
+    for value in (result, result[0], result[0].citation, asked, ADA, Shape(per_document=1)):
+        copy = pickle.loads(pickle.dumps(value))
+        assert copy == value
+        assert hash(copy) == hash(value)
+    told = json.loads(json.dumps(asdict(result), default=str))
+    assert told["hits"][0]["citation"]["title"] == result[0].citation.title
+    kind = TypeAdapter(SearchResult)
+    assert kind.validate_json(kind.dump_json(result)) == result

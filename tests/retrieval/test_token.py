@@ -184,6 +184,7 @@ def test_as_settings_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         {"exp": None},
         {"exp": math.nan},
         {"exp": math.inf},
+        {"exp": 10**400},
         {"nbf": NOW + 1},
         {"nbf": "x"},
         {"iat": NOW + 1},

@@ -25,6 +25,12 @@ _TTML = (
     '<tt xmlns="http://www.w3.org/ns/ttml" xml:lang="de"><body><div><p begin="00:00:01.000" end="00:00:03.500">'
     'Guten<br/>Tag.</p><p begin="4s" dur="2s"><span>Hallo.</span></p></div></body></tt>'
 )
+_JSON_FEED = {
+    "version": "https://jsonfeed.org/version/1.1",
+    "items": [
+        {"id": "1", "title": "Eins", "content_html": "<p>Text</p>", "date_published": "2026-03-01", "tags": ["a"]}
+    ],
+}
 _HTML = (
     "<!doctype html><html lang='de'><head><meta charset='utf-8'><title>Seite</title></head><body><nav>Menü</nav>"
     "<main><h1>Wärme</h1><p>Ein langer Absatz über Wärmepumpen, der sicher zum Inhalt gehört, weil er Sätze hat.</p>"
@@ -51,6 +57,7 @@ def samples() -> list[tuple[bytes, str]]:
         "a.ttml": _TTML,
         "a.tsv": "start\tend\ttext\n0\t2500\tGuten Tag.\n2500\t4000\tHallo.\n",
         "a.json": json.dumps(whisper),
+        "b.json": json.dumps(_JSON_FEED),
         "b.json": json.dumps(utterances),
         "c.json": json.dumps(podcasting),
         "a.xml": _RSS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -129,3 +130,106 @@ def test_a_long_feed_takes_linear_time() -> None:
     # the best of three: a pause of the garbage collector or of the machine is none of the reader's time
     seconds = [min(once(count) for _ in range(3)) for count in (300, 1200)]
     assert all(after < 12 * before for before, after in pairwise(seconds))
+
+
+def test_an_export_of_wordpress_is_shown_as_wordpress_does() -> None:
+    author = (
+        "<wp:author><wp:author_login>ademir</wp:author_login>"
+        "<wp:author_display_name>Aylin Demir</wp:author_display_name></wp:author>"
+    )
+    text = (
+        "Erster Absatz [sic].\n\nZweiter,\nnach Umbruch.\n<h3>Kopf</h3>\n\n"
+        '[caption id="a"]<img src="x.jpg"/> Am Hof[/caption]\n\n[gallery ids="1,2"]\n\n'
+        "[embed]https://example.org/v[/embed]\n\n<pre>a\n\nb</pre>\nEnde"
+    )
+    item = (
+        f"<item><title>T</title><dc:creator>ademir</dc:creator><wp:post_type>post</wp:post_type>"
+        f"<content:encoded><![CDATA[{text}]]></content:encoded></item>"
+    )
+    (post,) = read(rss(author, item), "wordpress.xml")
+    assert post.authors == ("Aylin Demir",)
+    assert blocks(post)[1:] == [
+        ("paragraph", "Erster Absatz [sic]."),
+        ("paragraph", "Zweiter,\nnach Umbruch."),
+        ("heading", "Kopf"),
+        ("paragraph", "Am Hof"),
+        ("code", "a\n\nb"),
+        ("paragraph", "Ende"),
+    ]
+
+
+BLOGGER_KIND = (
+    '<category scheme="http://schemas.google.com/g/2005#kind" term="http://schemas.google.com/blogger/2008/kind#{}"/>'
+)
+
+
+def test_exports_of_blogger_hold_more_than_posts() -> None:
+    def entry(inner: str) -> str:
+        return f'<entry>{inner}<title>T</title><content type="html">Eins&lt;br/&gt;&lt;br/&gt;zwei</content></entry>'
+
+    entries = [entry(BLOGGER_KIND.format(kind)) for kind in ("template", "settings", "comment")]
+    entries += [
+        entry(f"<b:type>{kind}</b:type><b:status>{status}</b:status>")
+        for kind, status in (("COMMENT", "LIVE"), ("POST", "DRAFT"))
+    ]
+    post = entry(BLOGGER_KIND.format("post") + '<category term="hof" label="Höfe"/>')
+    feed = f'<feed xmlns="http://www.w3.org/2005/Atom" xmlns:b="http://b">{"".join(entries)}{post}</feed>'
+    (document,) = read(feed.encode(), "blog.xml")
+    assert document.tags == ("Höfe",)
+    assert blocks(document)[1:] == [("paragraph", "Eins"), ("paragraph", "zwei")]
+    assert document.notes[-1] == "5 entries that are no published texts were left out"
+
+
+def test_json_feed() -> None:
+    feed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "language": "de-DE",
+        "authors": [{"name": "Aylin Demir"}],
+        "items": [
+            {"id": 7, "url": "https://e.org/7", "title": "A &amp; B", "content_html": "<h2>K</h2><p>Hallo.</p>",
+             "date_published": "2026-03-04T08:00:00+01:00", "tags": ["Hof"]},
+            {"id": "8", "content_text": "Eins < zwei.\n\nDrei.", "author": {"name": "Ben Okafor"}, "language": "en"},
+            {"id": "9", "title": "Ohne Text"},
+            "keiner",
+        ],
+    }  # fmt: skip
+    first, second = read(json.dumps(feed).encode(), "feed.json")
+    assert blocks(first) == [("heading", "A & B"), ("heading", "K"), ("paragraph", "Hallo.")]
+    assert (first.part, first.url, first.published) == ("7", "https://e.org/7", "2026-03-04")
+    assert (first.title, first.authors, first.tags, first.language) == ("A & B", ("Aylin Demir",), ("Hof",), "de")
+    assert blocks(second) == [("paragraph", "Eins < zwei."), ("paragraph", "Drei.")]
+    assert (second.part, second.authors, second.language) == ("8", ("Ben Okafor",), "en")
+    assert first.notes[-1] == "2 entries that are no published texts were left out"
+
+
+def test_an_export_of_ghost() -> None:
+    tables = {
+        "posts": [
+            {"id": 1, "uuid": "u1", "title": "T", "html": "<p>Hallo.</p>", "lexical": "{}", "status": "published",
+             "published_at": 1772611200000},
+            {"id": 2, "title": "D", "html": "<p>Geheim.</p>", "status": "draft"},
+            {"id": 3, "title": "M", "html": "<p>Geheim.</p>", "status": "published", "visibility": "paid"},
+        ],
+        "users": [{"id": 5, "name": "Aylin Demir"}],
+        "tags": [{"id": 6, "name": "Hof"}, {"id": 7, "name": "#intern"}],
+        "posts_tags": [{"post_id": 1, "tag_id": 7}, {"post_id": 1, "tag_id": 6, "sort_order": 1}],
+        "posts_authors": [{"post_id": 1, "author_id": 5}],
+    }  # fmt: skip
+    for export in ({"db": [{"meta": {}, "data": tables}]}, {"meta": {}, "data": tables}):
+        (post,) = read(json.dumps(export).encode(), "export.json")
+        assert blocks(post) == [("heading", "T"), ("paragraph", "Hallo.")]
+        assert (post.part, post.published, post.tags, post.authors) == ("u1", "2026-03-04", ("Hof",), ("Aylin Demir",))
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ({"items": []}, "empty"),
+        ({"items": [{"title": "a", "content_text": "b"}] * 5}, "too_many_entries"),
+        ({"items": {}}, "unknown_format"),
+    ],
+)
+def test_json_feeds_that_are_refused(content: dict[str, object], code: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        read(json.dumps({"version": "https://jsonfeed.org/version/1", **content}).encode(), "a.json", Limits(entries=4))
+    assert refused.value.code == code

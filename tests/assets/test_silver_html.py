@@ -117,7 +117,12 @@ def test_what_people_see_is_text(html: str) -> None:
         ("<table><caption>T</caption><tr><td>a<br>b</td><td>c</td></tr></table>", [("table", "T\na b | c")]),
         ('<ol start="3"><li><p>a</p><p>b</p></li><li>c</li></ol>', [("list", "3. a\n   b\n4. c")]),
         ("<p>Bild: <img alt='Pumpe' src=x></p>", [("paragraph", "Bild: Pumpe")]),
-        ("<dl><dt>Wort</dt><dd>Sinn</dd></dl>", [("paragraph", "Wort"), ("paragraph", "Sinn")]),
+        ("<dl><dt>Wort</dt><dd>Sinn<p>mehr</p></dd></dl>", [("list", "- Wort\n  Sinn\n  mehr")]),
+        (
+            "<dl><dt>f()</dt><dd><h3>Kopf</h3>Satz.</dd></dl>",
+            [("paragraph", "f()"), ("heading", "Kopf"), ("paragraph", "Satz.")],
+        ),
+        ("<div>a <br> <br/>b<br>c</div>", [("paragraph", "a"), ("paragraph", "b\nc")]),
         ("<p>&auml;&#x1F600;&bogus;</p>", [("paragraph", "ä😀&bogus;")]),
         ("<noscript>nein</noscript><template>nein</template><svg><text>nein</text></svg>ja", [("paragraph", "ja")]),
         ("<!-- nur ein Kommentar -->", []),

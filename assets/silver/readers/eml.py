@@ -20,7 +20,7 @@ from assets.silver.normalise import DocumentBuilder, clean_characters, line_ends
 from assets.silver.readers.html_tree import pieces_of
 from assets.silver.refusal import RefusedError
 
-READER = "eml/3"
+READER = "eml/4"
 
 _SEARCHED = 16 * 1024
 _HEADER = re.compile(rb"(?:From [^\n]*\n)?[A-Za-z][A-Za-z0-9-]{1,60}:[ \t\r\n]")

@@ -12,7 +12,7 @@ from assets.silver.language import language_code
 from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.metadata import Metadata, metadata_from
 from assets.silver.normalise import DocumentBuilder, one_line
-from assets.silver.readers import html_tree, xml_tree
+from assets.silver.readers import html_tree, wordpress, xml_tree
 from assets.silver.readers.html_page import add_pieces
 from assets.silver.readers.xml_tree import attribute, local
 from assets.silver.refusal import RefusedError
@@ -20,15 +20,24 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-READER = "feed/1"
+READER = "feed/2"
 
 _ROOTS = ("rss", "feed", "rdf")
 _ENTRIES = ("item", "entry")
 _CONTENT = ("encoded", "content", "description", "summary")
 """Elements that hold an entry's text, the fullest first (content:encoded, Atom, RSS)."""
-_UNPUBLISHED = frozenset(("draft", "pending", "private", "trash", "auto-draft", "future", "inherit"))
-"""States of a WordPress export in which nobody has published an entry."""
-_NO_TEXTS = frozenset(("attachment", "nav_menu_item", "revision", "custom_css", "wp_global_styles"))
+_UNPUBLISHED = frozenset(
+    "draft pending private trash auto-draft future inherit scheduled deleted soft_trashed hard_trashed".split()
+)
+"""States in exports of WordPress and Blogger in which nobody has published an entry."""
+_NO_TEXTS = frozenset(
+    "attachment nav_menu_item revision custom_css customize_changeset oembed_cache user_request wp_block wp_font_face"
+    " wp_font_family wp_global_styles wp_navigation wp_template wp_template_part".split()
+)
+"""Types of a WordPress export that are no texts of their own."""
+_KIND = "g/2005#kind"
+"""End of the scheme by which exports of Blogger say what an entry is: settings, a template, a comment, a post."""
+_TEXT_KINDS = ("#post", "#page")
 
 
 @dataclass(slots=True)
@@ -37,6 +46,7 @@ class _Channel:
 
     language: str | None = None
     authors: tuple[str, ...] = ()
+    logins: dict[str, str] = field(default_factory=dict)
     left_out: int = 0
     documents: list[Document] = field(default_factory=list)
 
@@ -78,11 +88,20 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Document, ...]:
         elif inside is None and name == "language":
             channel.language = language_code(element.text or "") or channel.language
         elif inside is None and name in ("author", "creator", "managingEditor"):
-            channel.authors = channel.authors or _people([element])
+            _author(channel, element)
     if not channel.documents:
         detail = f"none of the {channel.left_out} entries is published" if channel.left_out else "no entries"
         raise RefusedError("empty", detail)
     return tuple(_told_apart(channel))
+
+
+def _author(channel: _Channel, element: Element) -> None:
+    """Who writes the feed; in an export of WordPress, the name that belongs to a login."""
+    values = {local(child): one_line(child.text or "") for child in element}
+    if login := values.get("author_login"):
+        channel.logins[login] = values.get("author_display_name") or login
+    elif not channel.authors:
+        channel.authors = _people([element])
 
 
 def _told_apart(channel: _Channel) -> Iterator[Document]:
@@ -96,7 +115,7 @@ def _told_apart(channel: _Channel) -> Iterator[Document]:
             document,
             part=part if number == 1 else f"{part}#{number}",
             language=document.language or channel.language,
-            authors=document.authors or channel.authors,
+            authors=tuple(channel.logins.get(name, name) for name in document.authors) or channel.authors,
             notes=(*document.notes, *notes),
         )
 
@@ -106,7 +125,7 @@ def _entry(element: Element) -> Document | None:
     children: dict[str, list[Element]] = {}
     for child in element:
         children.setdefault(local(child), []).append(child)
-    if _text(children, "status") in _UNPUBLISHED or _text(children, "post_type") in _NO_TEXTS:
+    if not _is_text(children) or _text(children, "status").casefold() in _UNPUBLISHED:
         return None
     if _text(children, "post_password") or _is_draft(children):
         return None
@@ -121,11 +140,26 @@ def _entry(element: Element) -> Document | None:
     return replace(document, part=part, language=language_code(attribute(element, "lang") or "") or document.language)
 
 
+def _is_text(children: dict[str, list[Element]]) -> bool:
+    """Whether the entry of an export is a post or a page, rather than a comment, an image or a setting."""
+    kinds = [tag.get("term") or "" for tag in children.get("category", ()) if _tells_kind(tag)]
+    return (
+        _text(children, "post_type") not in _NO_TEXTS
+        and _text(children, "type").casefold() != "comment"
+        and all(kind.endswith(_TEXT_KINDS) for kind in kinds)
+    )
+
+
+def _tells_kind(category: Element) -> bool:
+    return (category.get("scheme") or "").endswith(_KIND)
+
+
 def _add_content(builder: DocumentBuilder, children: dict[str, list[Element]]) -> tuple[Hidden, ...]:
     """Append the fullest of the texts that an entry has."""
     for name in _CONTENT:
         for element in children.get(name, ()):
-            found = html_tree.pieces_of(_markup(element))
+            markup = _markup(element)
+            found = html_tree.pieces_of(wordpress.rendered(markup) if "post_type" in children else markup)
             if found.shown:
                 add_pieces(builder, found.shown)
                 return tuple(found.hidden)
@@ -156,9 +190,10 @@ def _metadata(children: dict[str, list[Element]], title: str | None) -> Metadata
     }
     found = metadata_from({name: value for name, value in values.items() if value})
     tags = [
-        one_line(tag.get("term") or tag.text or "")
+        one_line(tag.get("label") or tag.get("term") or tag.text or "")
         for name in ("category", "subject")
         for tag in children.get(name, ())
+        if not _tells_kind(tag)
     ]
     return replace(
         found,

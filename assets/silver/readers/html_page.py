@@ -22,7 +22,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-READER = "html/2"
+READER = "html/3"
 
 _BEGINS = re.compile(
     r"(?:<!--.*?-->|<\?xml[^>]*\?>|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
@@ -33,7 +33,8 @@ _AROUND_TAGS = frozenset(("nav", "footer", "aside", "dialog"))
 _AROUND_ROLES = frozenset("navigation banner contentinfo search complementary dialog alertdialog menu menubar".split())
 _AROUND_NAMES = re.compile(
     r"(?:^|[\s_-])(?:cookies?|consent|gdpr|dsgvo|nav|navbar|navigation|navheader|navfooter|topnav|menu|breadcrumbs?"
-    r"|sidebar|footer|share|sharing|sharedaddy|social|newsletter|subscribe|related|recommended|comments?|respond"
+    r"|sidebar|footer|share|sharing|sharedaddy|social|newsletter|subscribe|subscription-widget|comments?|respond"
+    r"|(?:jp-)?(?:related|recommended)-?(?:posts?|articles?|stories|content|reading)?|disqus_thread|giscus"
     r"|advert(?:isement)?|ads?|banner|promo|popup|modal|overlay|skip-?(?:link|nav|to-content)|pagination|pager|toc"
     r"|screen-reader-text|visually-hidden|sr-only)(?:$|[\s_-])",
     re.IGNORECASE,

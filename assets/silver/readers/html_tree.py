@@ -27,11 +27,14 @@ _BREAKING = frozenset(
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = frozenset(("ul", "ol", "menu", "dir"))
+_TERMS = frozenset(("dl", "dt", "dd", "div"))
+"""Elements of a list of terms that is nothing else."""
 _CELLS = frozenset(("td", "th"))
 _LAYOUT = frozenset("h1 h2 h3 h4 h5 h6 table article section main nav form pre blockquote".split())
 """Elements that a table of data has none of; one that has lays out the page."""
 
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_BREAKS = re.compile(r"\n\s*\n")
 _WHITE = (255, 255, 255)
 _LONGEST_HIDDEN = 20_000
 
@@ -136,11 +139,14 @@ class _Walker:
         self._behind: Colour | None = _WHITE
 
     def flush(self, kind: BlockKind = "paragraph", level: int | None = None) -> None:
-        text = _tidy("".join(self._text))
+        whole = "".join(self._text)
         self._text.clear()
         linked, self._linked = self._linked, 0
-        if text:
-            self.pieces.shown.append(Piece(kind, text, level, min(1.0, linked / len(text))))
+        # two breaks in a row are how many editors write a paragraph
+        parts = _BREAKS.split(whole) if kind == "paragraph" and whole.count("\n") > 1 else (whole,)
+        for part in parts:
+            if text := _tidy(part):
+                self.pieces.shown.append(Piece(kind, text, level, min(1.0, linked / len(whole))))
 
     def visit(self, element: HtmlElement, behind: Colour | None) -> None:
         """The element's own text and what is in it, not the text behind it."""
@@ -173,6 +179,8 @@ class _Walker:
             self._code(element)
         elif tag in _LISTS:
             self._whole("list", element, self._items(element, behind, 0))
+        elif tag == "dl" and _is_glossary(element):
+            self._whole("list", element, self._terms(element, behind))
         elif tag == "table" and not _is_layout(element):
             self._whole("table", element, self._rows(element, behind))
         else:
@@ -238,6 +246,18 @@ class _Walker:
                 yield mark + lines[0]
                 yield from (" " * (2 if line.lstrip()[:2] == "- " else len(mark)) + line for line in lines[1:])
 
+    def _terms(self, element: HtmlElement, behind: Colour | None) -> Iterator[str]:
+        """Lines of a list of terms: each term, and what is said of it below."""
+        for child in element:
+            if not isinstance(child.tag, str):
+                self._child(child, behind)
+            elif child.tag == "div":
+                yield from self._terms(child, behind)
+            else:
+                lines = [line for piece in self._within(child, behind) for line in piece.text.split("\n")]
+                mark = "- " if child.tag == "dt" else "  "
+                yield from (f"{mark if place == 0 else '  '}{line}" for place, line in enumerate(lines))
+
     def _rows(self, element: HtmlElement, behind: Colour | None) -> Iterator[str]:
         for child in element:
             if not isinstance(child.tag, str) or child.tag in _DROPPED:
@@ -270,6 +290,15 @@ def _is_layout(table: HtmlElement) -> bool:
             return True
         cells += element.tag in _CELLS
     return cells <= 1
+
+
+def _is_glossary(terms: HtmlElement) -> bool:
+    """Whether a `dl` holds words and sentences alone; documentation of code puts whole sections into one."""
+    return all(
+        element.tag not in _BREAKING or element.tag in _TERMS or element.tag == "p"
+        for element in terms.iter()
+        if element is not terms and isinstance(element.tag, str)
+    ) and not any(True for _ in terms.iterdescendants("dl"))
 
 
 def _tidy(text: str) -> str:

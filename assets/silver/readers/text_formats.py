@@ -9,6 +9,7 @@ from assets.silver.document import Document
 from assets.silver.limits import Limits
 from assets.silver.readers import (
     feed,
+    feed_json,
     html_page,
     markdown,
     subrip,
@@ -62,6 +63,7 @@ _XML = (".xml",)
 
 TEXT_FORMATS: tuple[TextFormat, ...] = (
     TextFormat("webvtt", webvtt.READER, webvtt.read, (".vtt", ".webvtt"), webvtt.shows),
+    TextFormat("feed-json", feed_json.READER, feed_json.read, (".json",), feed_json.shows, cleans=True),
     TextFormat(
         "transcript-json",
         transcript_json.READER,

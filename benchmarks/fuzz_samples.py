@@ -57,7 +57,7 @@ def samples() -> list[tuple[bytes, str]]:
         "a.ttml": _TTML,
         "a.tsv": "start\tend\ttext\n0\t2500\tGuten Tag.\n2500\t4000\tHallo.\n",
         "a.json": json.dumps(whisper),
-        "b.json": json.dumps(_JSON_FEED),
+        "feed.json": json.dumps(_JSON_FEED),
         "b.json": json.dumps(utterances),
         "c.json": json.dumps(podcasting),
         "a.xml": _RSS,

@@ -68,6 +68,14 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Remarks:
+    """What was noticed while a content event was read: notes of its reader, and kinds of what speaks to a model."""
+
+    notes: tuple[str, ...] = ()
+    flagged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FileState:
     """One path and how far it has come.
 
@@ -81,6 +89,8 @@ class FileState:
         reason: code of a refusal, with its sentences and what exactly was found.
         duplicate_of: the first path at which the same bytes lie too.
         near_duplicate_of: the first path whose text is nearly the same, where the bytes are not.
+        notes: what its reader noticed, mended and left out.
+        flagged: kinds of what in it speaks to a model instead of to people.
     """
 
     path: str
@@ -104,6 +114,8 @@ class FileState:
     sha256: str | None = None
     duplicate_of: str | None = None
     near_duplicate_of: str | None = None
+    notes: tuple[str, ...] = ()
+    flagged: tuple[str, ...] = ()
 
     def is_due(self, by: datetime) -> bool:
         """Whether it is served and should be looked at by then: for a refresh, or before it expires."""
@@ -137,7 +149,7 @@ def read_states(stores: Stores, *, settle_s: float = 0.0) -> tuple[FileState, ..
         QUARANTINE, ["file_id", "part", "event", "reason", "sentence_de", "sentence_en", "detail"]
     )
     files = stores.lake.read(
-        DOCUMENTS, ["document_id", "file_id", "event", "part", "sketch", "pii", "findings"]
+        DOCUMENTS, ["document_id", "file_id", "event", "part", "sketch", "pii", "findings", "notes"]
     ).to_pylist()
     sketches = {(row["file_id"], row["event"]): row["sketch"] for row in files if row["part"] is None and row["sketch"]}
     with stores.connect() as connection:
@@ -151,6 +163,7 @@ def read_states(stores: Stores, *, settle_s: float = 0.0) -> tuple[FileState, ..
         now=stores.clock(),
         sketches=sketches,
         kept_out=_kept_out(ledger, files),
+        remarks=remarks_of(files),
     )
 
 
@@ -164,6 +177,7 @@ def file_states(
     now: datetime,
     sketches: Mapping[Event, bytes] = MappingProxyType({}),
     kept_out: Mapping[str, str] = MappingProxyType({}),
+    remarks: Mapping[Event, Remarks] = MappingProxyType({}),
 ) -> tuple[FileState, ...]:
     """One state for each path that the inbox or bronze knows, and for each attachment that is refused, by path.
 
@@ -175,11 +189,12 @@ def file_states(
         released: version of each file in the active release.
         sketches: signature of the text of a content event, where it is one document.
         kept_out: files that a policy keeps out of the index, and for what.
+        remarks: what was noticed while a content event was read.
     """
     refusals: dict[Event, dict[str | None, Mapping[str, Any]]] = {}
     for row in quarantine:
         refusals.setdefault((row["file_id"], row["event"]), {})[row["part"]] = row
-    known = _Bronze(ledger, refusals, cuts, released, now, kept_out).states()
+    known = _Bronze(ledger, refusals, cuts, released, now, kept_out, remarks).states()
     states = {state.path: state for state in known}
     for source, plan in plans.items():
         _overlay(states, source, plan)
@@ -224,6 +239,19 @@ def _kept_out(ledger: Ledger, documents: Iterable[Mapping[str, Any]]) -> dict[st
     return {file_id: found[0] for file_id, found in traits.items() if found[0] is not None and None not in found}
 
 
+def remarks_of(documents: Iterable[Mapping[str, Any]]) -> dict[Event, Remarks]:
+    """What was noticed in the documents of each content event, each thing once, in the order of their parts."""
+    found: dict[Event, Remarks] = {}
+    for row in sorted(documents, key=lambda row: row["part"] or ""):
+        event = (row["file_id"], row["event"])
+        known = found.get(event, Remarks())
+        kinds = {finding["kind"] for finding in row["findings"] or ()}
+        found[event] = Remarks(
+            tuple(dict.fromkeys((*known.notes, *row["notes"]))), tuple(sorted(kinds.union(known.flagged)))
+        )
+    return found
+
+
 def count_by(values: Iterable[str | None]) -> dict[str, int]:
     """How often each value stands there, most frequent first, then by name; None is left out."""
     counts = Counter(value for value in values if value is not None)
@@ -243,6 +271,7 @@ class _Bronze:
     released: Mapping[str, int]
     now: datetime
     kept_out: Mapping[str, str]
+    remarks: Mapping[Event, Remarks]
 
     def states(self) -> list[FileState]:
         newest = {row["document_id"]: row for row in self.ledger.newest.reset_index().to_dict("records")}
@@ -275,6 +304,8 @@ class _Bronze:
                         refresh_on=None,
                         expires_at=None,
                         sha256=None,
+                        notes=(),
+                        flagged=(),
                     ),
                     refusal,
                 )
@@ -306,6 +337,7 @@ class _Bronze:
         cut = self.cuts.get(shown)
         expires_at = _expiry(received[shown], row["ttl_days"])
         refusal = self.refusals.get(event, {}).get(None) if newest["state"] == REFUSED else None
+        noticed = Remarks() if refusal is not None else self.remarks.get(shown, Remarks())
         state = replace(
             base,
             state=self._progress(newest, document_id, expires_at),
@@ -316,6 +348,8 @@ class _Bronze:
             expires_at=expires_at,
             refresh_on=refresh_on(row["refresh"], received[shown]),
             detail=self.kept_out.get(document_id),
+            notes=noticed.notes,
+            flagged=noticed.flagged,
         )
         return state if refusal is None else _refused(state, refusal)
 

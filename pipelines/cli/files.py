@@ -19,6 +19,8 @@ NAMES = {
     "deletion_held": "deletion held",
     "kept_out": "kept out",
 }
+NOTES_SHOWN = 3
+"""Notes of a reader that are shown of a file; the JSON has all of them."""
 STYLES = {"served": "green", "refused": "red", "unreadable": "red", "deletion_held": "yellow"}
 
 
@@ -60,6 +62,13 @@ def notes(file: FileState) -> str:
         said.append(f"same bytes as {plain(file.duplicate_of)}")
     if file.near_duplicate_of:
         said.append(f"nearly the same text as {plain(file.near_duplicate_of)}")
+    if file.state == "kept_out" and file.detail:
+        said.append(f"its policy keeps it out of the index ({file.detail})")
+    if file.flagged:
+        said.append(f"flagged: it speaks to a model ({', '.join(file.flagged)})")
+    said += [plain(note) for note in file.notes[:NOTES_SHOWN]]
+    if len(file.notes) > NOTES_SHOWN:
+        said.append(f"and {counted(len(file.notes) - NOTES_SHOWN, 'more note')}")
     return ", ".join(said)
 
 

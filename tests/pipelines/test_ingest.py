@@ -293,8 +293,11 @@ def test_marks_and_policies_of_the_screener_reach_the_reader(settings: PipelineS
         run(settings)
         titles = {hit.citation.title for hit in retriever.search("harbour organ", principal=reader, k=20)}
         assert titles == {"Organ"}
-        told = {state.path: (state.state, state.detail) for state in read_states(build_stores(settings))}
-        assert told == {"blog/a.md": ("kept_out", "flagged"), "document/b.md": ("served", None)}
+        states = read_states(build_stores(settings))
+        assert {state.path: (state.state, state.detail, state.flagged) for state in states} == {
+            "blog/a.md": ("kept_out", "flagged", ("override",)),
+            "document/b.md": ("served", None, ()),
+        }
         before = retriever.search("harbour organ", principal=reader, k=20, release=1)
         assert {hit.citation.title for hit in before} == {"Organ"}
 

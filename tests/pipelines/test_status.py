@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ from assets.bronze.changes import NO_BYTES_SHA256, Access, Change, Held, Intake
 from assets.bronze.files import document_id
 from assets.ledger import Ledger
 from assets.silver.sketch import sketch
-from pipelines.status import STATES, Cut, FileState, count_by, file_states
+from pipelines.cli.files import notes
+from pipelines.status import STATES, Cut, FileState, Remarks, count_by, file_states, remarks_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PATH = "blog/a.md"
@@ -135,6 +137,23 @@ def test_refusals_speak_the_language_of_the_file(defaults: str, sentence: str) -
 def test_a_refusal_says_what_exactly_was_found() -> None:
     rows = [_refusal() | {"detail": "page 2"}]
     assert _states([_row()], progress={(PATH, 1): "refused"}, quarantine=rows)[PATH].sentence == "No text. (page 2)"
+
+
+def test_what_was_noticed_in_the_parts_of_a_file_is_told_once() -> None:
+    rows = [
+        {"file_id": "f", "event": 2, "part": part, "notes": notes, "findings": findings}
+        for part, notes, findings in (
+            ("b", ["read as cp1252", "2 pictures were left out"], None),
+            (None, ["read as cp1252"], [{"kind": "override"}, {"kind": "override"}]),
+        )
+    ]
+    noticed = remarks_of(rows)[("f", 2)]
+    assert noticed == Remarks(("read as cp1252", "2 pictures were left out"), ("override",))
+    shown = notes(replace(FileState(PATH, "blog", "served"), notes=noticed.notes * 2, flagged=noticed.flagged))
+    assert shown == (
+        "flagged: it speaks to a model (override), read as cp1252, 2 pictures were left out, read as cp1252,"
+        " and 1 more note"
+    )
 
 
 def test_an_attachment_that_cannot_be_read_has_a_line_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 import threading
@@ -83,6 +84,15 @@ def _loaded(languages: tuple[str, ...]) -> LanguageIdentifier:
 
 @cache
 def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
+    """One of these languages alone; what it shares with others (60 MB) is there once."""
+    identifier = copy.copy(_all_languages())
+    known = set(identifier.labels)
+    identifier.set_languages([language for language in languages if language in known])
+    return identifier
+
+
+@cache
+def _all_languages() -> LanguageIdentifier:
     from py3langid import modelio
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
@@ -90,9 +100,6 @@ def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
     # it unpacks its model into a temporary file, and a process that reads files may write none
     modelio.tempfile = SimpleNamespace(TemporaryFile=lambda suffix: io.BytesIO())
     try:
-        identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+        return LanguageIdentifier.from_model_file(MODEL_FILE)
     finally:
         modelio.tempfile = files
-    known = set(identifier.labels)
-    identifier.set_languages([language for language in languages if language in known])
-    return identifier

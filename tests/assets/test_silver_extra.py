@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -178,3 +180,12 @@ def test_presidio_looks_beside_us() -> None:
 def test_without_the_extra_the_setting_is_refused() -> None:
     with pytest.raises(ModelError, match="pip install 'avatar-knowledge"):
         load_extra(presidio=True, names_de=None, names_en=None)
+
+
+def test_the_packaged_names_need_neither_torch_nor_what_offers_parts_to_spacy() -> None:
+    program = (
+        "import sys; from assets.silver.pii import names_en; names_en._language(); "
+        "found = {'torch', 'presidio_analyzer'} & sys.modules.keys(); import importlib.util; "
+        "sys.exit(', '.join(found) or importlib.util.find_spec('torch') is None)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).resolve().parents[2])

@@ -97,6 +97,8 @@ class SpacyNames(_Names):
     kind = "spacy"
 
     def _find(self, name: str) -> Path:
+        import spacy  # noqa: F401  # with torch, which pipelines of transformers need: `spacy_alone` comes later
+
         folder = Path(name).expanduser()
         if not folder.is_dir():
             package = importlib.util.find_spec(name) if re.fullmatch(r"\w+", name) else None

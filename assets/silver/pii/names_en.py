@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.silver.pii.lexicon import lexicon
+from assets.silver.pii.spacy_alone import load_alone
 from retrieval.errors import ModelError
 
 if TYPE_CHECKING:
@@ -167,10 +168,7 @@ def _language() -> Language:
     Raises:
         ModelError: the package is not there, or its files are not those that were tried.
     """
-    import spacy
-
-    folder = _folder()
-    language = spacy.load(folder, exclude=list(UNUSED))
+    language = load_alone(_folder(), UNUSED)
     language.get_pipe("ner").model._to_ops(_fast_ops())  # type: ignore[attr-defined]
     return language
 

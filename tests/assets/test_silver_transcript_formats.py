@@ -397,3 +397,115 @@ def test_odd_ways_to_write_two_sentences(content: str, path: str, said: list[str
     (document,) = read(content.encode(), path)
     assert document.text == "Eins. Zwei."
     assert [block.speaker for block in document.blocks] == said
+
+
+WORDS = [("Wie", 0.5, 0.9), ("laut?", 1.0, 1.4), ("Leise.", 63.25, 64.0)]
+
+
+@pytest.mark.parametrize("absolute", [True, False], ids=["paragraphs have times", "words alone"])
+def test_ttml_of_apple_podcasts(absolute: bool) -> None:
+    def clock(time: float) -> str:
+        return f"{time:.3f}" if time < 60 else f"{int(time // 60)}:{time % 60:06.3f}"
+
+    paragraphs = ""
+    for agent, words in (("SPEAKER_1", WORDS[:2]), ("SPEAKER_2", WORDS[2:])):
+        times = f' begin="{clock(words[0][1])}" end="{clock(words[-1][2])}"' if absolute else ""
+        spans = "".join(
+            f'<span begin="{clock(start)}" end="{clock(end)}" podcasts:unit="word">{word}</span>'
+            for word, start, end in words
+        )
+        paragraphs += f'<p ttm:agent="{agent}"{times}><span podcasts:unit="sentence">{spans}</span></p>'
+    content = (
+        '<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttm="http://www.w3.org/ns/ttml#metadata"'
+        ' xmlns:podcasts="http://podcasts.apple.com/transcript-ttml-internal"><head><metadata>'
+        f'<ttm:agent xml:id="SPEAKER_1"/></metadata></head><body><div>{paragraphs}</div></body></tt>'
+    )
+    assert turns(read_one(content, "a.ttml")) == [
+        ("SPEAKER_1", 0.5, 1.4, "Wie laut?"),
+        ("SPEAKER_2", 63.25, 64.0, "Leise."),
+    ]
+
+
+AWS = [
+    {"type": "pronunciation", "start_time": "0.5", "end_time": "1.4", "alternatives": [{"content": "Wie laut"}]},
+    {"type": "punctuation", "alternatives": [{"content": "?"}]},
+    {"type": "pronunciation", "start_time": "2.0", "end_time": "3.0", "alternatives": [{"content": "Leise"}]},
+]
+VOICES = [
+    {"start_time": "0.5", "end_time": "1.4", "speaker_label": "spk_0"},
+    {"start_time": "2.0", "end_time": "3.0", "speaker_label": "spk_1"},
+]
+SPEECHMATICS = [
+    {
+        "type": "word",
+        "start_time": 0.5,
+        "end_time": 1.4,
+        "alternatives": [{"content": "Wie laut?", "speaker": "spk_0"}],
+    },
+    {"type": "word", "start_time": 2.0, "end_time": 3.0, "alternatives": [{"content": "Leise", "speaker": "spk_1"}]},
+]
+AZURE = [
+    {"speaker": 0, "offsetMilliseconds": 500, "durationMilliseconds": 900, "text": "Wie laut?"},
+    {"speaker": 1, "offsetMilliseconds": 2000, "durationMilliseconds": 1000, "text": "Leise"},
+]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"results": {"items": AWS, "speaker_labels": {"speakers": 2, "segments": VOICES}}},
+        {"speaker_labels": [{"from": 0.5, "speaker": "spk_0"}, {"from": 2.0, "speaker": "spk_1"}], "items": AWS},
+        {"results": SPEECHMATICS},
+        {"phrases": AZURE, "speakers": [{"id": 0, "name": "spk_0"}, {"id": 1, "name": "spk_1"}]},
+    ],
+    ids=["segments beside the words", "labels beside the words", "within the hearing", "milliseconds by name"],
+)
+def test_where_services_put_speakers(value: object) -> None:
+    assert turns(read_one(json.dumps(value), "a.json")) == [
+        ("spk_0", 0.5, 1.4, "Wie laut?"),
+        ("spk_1", 2.0, 3.0, "Leise"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Sprecher;Beginn;Ende;Text\nAnna;00:00:01;00:00:02;Leise.",
+        '"Speaker Name","Start Time","End Time","Text"\n"Anna","00:00:01:12","00:00:02:24","Leise."',
+        "Speaker\tTimecode In\tTimecode Out\tTranscript\nAnna\t00:00:01,0\t00:00:02,0\tLeise.",
+    ],
+)
+def test_columns_have_many_names(content: str) -> None:
+    assert turns(read_one(content, "a.csv")) == [("Anna", 1.0, 2.0, "Leise.")]
+
+
+def test_headings_and_a_footer_around_text_with_times() -> None:
+    content = (
+        "# Folge 7\n\n**Anna Weber** (0:00)\n\nWillkommen.\n\n## Schall\n\n**Ben Okafor** (0:20)\n\nDanke.\n\n"
+        "**Anna Weber** (0:30)\n\nGern.\n\nTranscribed by https://otter.ai\n"
+    )
+    document = read_one(content, "a.md")
+    assert [(block.kind, document.text[block.start : block.end]) for block in document.blocks if block.level] == [
+        ("heading", "Folge 7"),
+        ("heading", "Schall"),
+    ]
+    assert [(turn[0], turn[1], turn[3]) for turn in turns(document)] == [
+        ("Anna Weber", 0.0, "Willkommen."),
+        ("Ben Okafor", 20.0, "Danke."),
+        ("Anna Weber", 30.0, "Gern."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "speakers"),
+    [
+        (["[Anna Weber] Hallo.", "[Ben Okafor] Ja.", "[Anna Weber] Gut."], ["Anna Weber", "Ben Okafor", "Anna Weber"]),
+        (["[Musik] Hallo.", "Ja.", "[Lachen] Gut.", "[Musik] Ende."], [None]),
+        (["♪ Lied ♪", "♪ ♪"], [None]),
+    ],
+)
+def test_names_and_sounds_in_brackets(texts: list[str], speakers: list[str | None]) -> None:
+    content = "".join(f"{at}\n00:00:{at:02},000 --> 00:00:{at:02},900\n{text}\n\n" for at, text in enumerate(texts, 1))
+    document = read_one(content, "a.srt")
+    assert [turn[0] for turn in turns(document)] == speakers
+    assert "♪" not in document.text

@@ -109,7 +109,7 @@ def cues_of(captions: WebVTT) -> list[Cue]:
         if end < start:
             end = start
         raw = lines[0] if len(lines) == 1 else "\n".join(lines)
-        if "<" in raw or "&" in raw or "{" in raw or (len(lines) > 1 and raw[:1] in "-–—"):
+        if "<" in raw or "&" in raw or "{" in raw or "♪" in raw or "♫" in raw or (len(lines) > 1 and raw[:1] in "-–—"):
             cues += _marked_up(raw, start, end)
         elif len(lines) == 1:
             cues.append(Cue(start, end, (" ".join(raw.split()),)))
@@ -153,4 +153,6 @@ def plain(line: str) -> str:
         line = _OVERRIDE.sub("", line)
     if "&" in line:
         line = one_line(_ENTITY.sub(lambda match: html.unescape(match[0]), line))
+    if "♪" in line or "♫" in line:
+        line = line.replace("♪", " ").replace("♫", " ")
     return " ".join(line.split())

@@ -20,6 +20,7 @@ _LABEL = re.compile(
     r"(?:>>+\s*)?(?:\[([^\W_][^:\[\]<>]{0,39})\]:|\[((?i:speaker)[ _-]?\d+)\]|\(([^\W_][^:()<>]{0,39})\):"
     r"|([^\W_][^:\[\]()<>]{0,39}):)(?=\s|$)\s*"
 )
+_BRACKETED = re.compile(r"\[([^\W_][^:\[\]<>]{0,39})\]\s+(?=\S)")
 _CHANGE = re.compile(r">>+\s*")
 _DASH = re.compile(r"[-–—]\s+")
 _PARTICLES = frozenset(
@@ -44,6 +45,9 @@ def named(cues: Sequence[Cue]) -> list[Cue]:
     voiced = [part for cue in cues for part in _voices(cue)]
     labels = [_label(cue) for cue in voiced]
     known = _speakers(labels)
+    if not known:
+        labels = [_in_brackets(cue) for cue in voiced]
+        known = _speakers_in_brackets(labels)
     if not known:
         return voiced
     speaker: str | None = None
@@ -71,6 +75,19 @@ def label_of(line: str) -> tuple[str, int] | None:
 
 def _label(cue: Cue) -> tuple[str, int] | None:
     return label_of(cue.lines[0]) if cue.lines else None
+
+
+def _in_brackets(cue: Cue) -> tuple[str, int] | None:
+    """A name in brackets without a colon behind it, `[Anna Weber] Guten Tag`."""
+    match = _BRACKETED.match(cue.lines[0]) if cue.lines else None
+    return (match[1].strip(), match.end()) if match and is_name(match[1].strip()) else None
+
+
+def _speakers_in_brackets(labels: Sequence[tuple[str, int] | None]) -> frozenset[str]:
+    """Names in brackets are speakers where most cues have one and full names come back; else they are sounds."""
+    counts = Counter(label[0] for label in labels if label)
+    most = sum(counts.values()) * 2 >= len(labels) >= _FEWEST and any(labels[:_SOON])
+    return frozenset(counts if most and any(" " in name and count >= _FEWEST for name, count in counts.items()) else ())
 
 
 def is_name(text: str) -> bool:

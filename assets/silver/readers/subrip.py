@@ -7,8 +7,8 @@ from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.readers import captions
 from assets.silver.readers.transcript import document_of
 
-READER = "subrip/1"
-SBV_READER = "sbv/2"
+READER = "subrip/2"
+SBV_READER = "sbv/3"
 
 _SEARCHED = 2000
 """Characters within which the first cue begins."""

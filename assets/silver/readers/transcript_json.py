@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from assets.silver.readers.passages import Passage, cues_from, in_milliseconds, 
 from assets.silver.readers.transcript import document_of
 from assets.silver.refusal import RefusedError
 
-READER = "transcript-json/2"
+READER = "transcript-json/3"
 
 EXPECTED = (
     "no list of passages was found; expected are for instance `segments` with `start`, `end` and `text`"
@@ -46,13 +47,17 @@ _END = "end endTime end_time endtime stop to end_ts endSeconds end_seconds".spli
 _DURATION = "duration dur".split()
 _MILLISECONDS = {
     **dict.fromkeys("startMs start_ms startTimeMs start_time_ms tStartMs offsetMs offset_ms".split(), 1.0),
+    **dict.fromkeys("startMilliseconds offsetMilliseconds endMilliseconds durationMilliseconds".split(), 1.0),
     **dict.fromkeys("endMs end_ms endTimeMs end_time_ms dDurationMs durationMs duration_ms".split(), 1.0),
     **dict.fromkeys("offsetInTicks durationInTicks".split(), 1e-4),
 }
 """Names that say their unit, with its milliseconds."""
-_START_MS = "startMs start_ms startTimeMs start_time_ms tStartMs offsetMs offset_ms offsetInTicks".split()
-_END_MS = "endMs end_ms endTimeMs end_time_ms".split()
-_DURATION_MS = "dDurationMs durationMs duration_ms durationInTicks".split()
+_START_MS = (
+    "startMs start_ms startTimeMs start_time_ms startMilliseconds tStartMs offsetMs offset_ms offsetMilliseconds"
+    " offsetInTicks"
+).split()
+_END_MS = "endMs end_ms endTimeMs end_time_ms endMilliseconds".split()
+_DURATION_MS = "dDurationMs durationMs duration_ms durationMilliseconds durationInTicks".split()
 _SPEAKER = "speaker speakerName speaker_name speakerLabel speaker_label speakerId speaker_id name".split()
 _NESTED = ("offsets", "timestamps", "timestamp")
 _METADATA = ("title", "language", "language_code", "lang", "published", "date", "author", "authors")
@@ -94,6 +99,8 @@ def _present(names: tuple[str, ...]) -> _Names:
 
 _BEGINS = re.compile(r'[{\[]\s*(?:["{}\[\]]|\Z)')
 _SEARCHED_DEPTH = 12
+_SAME_TIME_S = 0.01
+"""Times of a word and of its speaker that differ by less are the same."""
 _UNIT = re.compile(r"(?i:s|sec|seconds|ms)$")
 _PUNCTUATION = re.compile(r"[.,;:!?…)\]}»“”]+$")
 
@@ -127,6 +134,8 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
     if len(items) > limits.cues:
         raise RefusedError("too_many_cues", f"{len(items)} passages")
     passages, lost, milliseconds = _passages(items)
+    if passages and all(passage.speaker is None for passage in passages):
+        passages = _with_voices(passages, parsed.value)
     names = _names_of_speakers(parsed.value)
     if names:
         passages = [passage._replace(speaker=names.get(passage.speaker or "", passage.speaker)) for passage in passages]
@@ -289,7 +298,37 @@ def _speaker(item: Mapping[str, Any]) -> str | None:
             return f"Speaker {value}"
         if isinstance(value, str) and one_line(value):
             return one_line(value)
-    return None
+    best = next((item[key] for key in _BEST_FIRST if key in item), None)
+    return _speaker(best[0]) if isinstance(best, list) and best and isinstance(best[0], Mapping) else None
+
+
+def _with_voices(passages: Sequence[Passage], value: Any) -> list[Passage]:
+    """Passages that name no speaker with those of a list beside them, which says when each of them speaks."""
+    spans = sorted(_voices_beside(value))
+    if not spans:
+        return list(passages)
+    begins = [start for start, _ in spans]
+    named: list[Passage] = []
+    for passage in passages:
+        at = bisect_right(begins, passage.start + _SAME_TIME_S) - 1
+        named.append(passage if passage.speaker or at < 0 else passage._replace(speaker=spans[at][1]))
+    return named
+
+
+def _voices_beside(value: Any, depth: int = 0) -> Iterator[tuple[float, str]]:
+    """When which speaker begins, by a list under `speaker_labels` (AWS Transcribe until 2023, Watson)."""
+    if not isinstance(value, Mapping) or depth > 2:
+        return
+    listed = value.get("speaker_labels")
+    if isinstance(listed, Mapping):
+        listed = listed.get("segments")
+    for item in listed if isinstance(listed, list) else ():
+        if isinstance(item, Mapping) and (voice := _speaker(item)) is not None:
+            start = _times(item)[0]
+            if start is not None:
+                yield start, voice
+    for inner in value.values():
+        yield from _voices_beside(inner, depth + 1)
 
 
 def _names_of_speakers(value: Any) -> dict[str, str]:

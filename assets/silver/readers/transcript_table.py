@@ -18,10 +18,20 @@ from assets.silver.refusal import RefusedError
 
 READER = "transcript-table/2"
 
-_START = frozenset("start begin from in start_time starttime start_ms time timestamp timecode anfang von".split())
-_END = frozenset("end stop to out end_time endtime end_ms ende bis".split())
-_TEXT = frozenset("text transcript body content sentence caption".split())
-_SPEAKER = frozenset("speaker name sprecher speaker_name".split())
+_START = frozenset(
+    "start begin from in starttime startms starttimecode begintime time timestamp timecode timecodein startsec"
+    " startseconds anfang anfangszeit beginn startzeit von zeit zeitstempel".split()
+)
+_END = frozenset(
+    "end stop to out endtime endms endtimecode stoptime timecodeout endsec endseconds ende endzeit bis".split()
+)
+_TEXT = frozenset(
+    "text transcript transcription body content sentence caption subtitle dialogue utterance gesprochen inhalt"
+    " transkript transkription untertitel".split()
+)
+_SPEAKER = frozenset("speaker name speakername speakerlabel sprecher sprecherin sprechername person".split())
+"""Names of columns, letters and digits alone."""
+_MARKS = re.compile(r"[\W_]+")
 
 _NUMBER = r"(?:\d+(?:\.\d+)?|(?:\d+:)?\d+:\d+(?:[.,]\d+)?)"
 _NUMBERS = re.compile(r"^(\d+(?:\.\d+)?)\t(\d+(?:\.\d+)?)\t([^\n]*\S[^\n]*)$", re.M | re.ASCII)
@@ -61,7 +71,7 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
 def _columns(line: str) -> tuple[str, int, int | None, int, int | None] | None:
     """Separator, and the columns of start, end, text and speaker; None if the line does not name them."""
     for separator in "\t;,|":
-        names = [name.strip().strip('"').casefold() for name in line.split(separator)]
+        names = [_MARKS.sub("", name).casefold() for name in line.split(separator)]
         found = [next((at for at, name in enumerate(names) if name in known), None) for known in _KNOWN]
         start, end, text, speaker = found
         if start is not None and text is not None:
@@ -122,4 +132,7 @@ def _time(row: Sequence[str], at: int | None) -> float | None:
     try:
         return float(cell)
     except ValueError:
-        return seconds(cell) if ":" in cell else None
+        if ":" not in cell:
+            return None
+        # hours, minutes, seconds and frames, as editors of film count: frames are left out
+        return seconds(cell.rpartition(":")[0] if cell.count(":") == 3 else cell.replace(";", "."))

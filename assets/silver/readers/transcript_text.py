@@ -21,7 +21,7 @@ from assets.silver.readers.speakers import is_name, named
 from assets.silver.readers.transcript import add_turns
 from assets.silver.refusal import RefusedError
 
-READER = "transcript-text/1"
+READER = "transcript-text/2"
 
 _SAMPLE = 40_000
 _FEWEST = 3
@@ -39,12 +39,16 @@ _MAYBE = re.compile(r"^[^\n:]{0,60}\d:\d", re.M)
 _BEGINNING = re.compile(
     rf"^(?:(?a:[ \t>*_-]{{0,6}}\\?{_OPEN}{CLOCK_PARTS}(?:[ \t]*(?:-{{1,2}}>|[-–—])[ \t]*{CLOCK_PARTS})?\\?{_CLOSE}"
     r"(?![\w.,]*\d)[ \t*_:|–—-]*)"
-    r"|(?=[^\n:]{0,79}:)[ \t>*_-]{0,6}([^\W\d_][^\n\[\](){}<>:]{0,39}?)[ \t*_,:–—-]*"
+    r"|(?=[^\n:]{0,79}:)[ \t>*_-]{0,6}\[?([^\W\d_][^\n\[\](){}<>:]{0,39}?)\]?[ \t*_,:–—-]*"
     rf"\\?{_OPEN}{CLOCK_PARTS}\\?{_CLOSE}[ \t*_]*(?::[ \t*_]*|(?=\n|\Z)))",
     re.M,
 )
 """The beginning of a line with a time, or with a name and a time behind it. Groups: the parts of the start and of the
 end, the name, the parts of the time behind it."""
+_HEADING = re.compile(r"\s*(#{1,6})[ \t]+(\S[^\n]*)")
+_FOOTER = re.compile(r"\n[ \t]*Transcribed by https?://\S+\s*\Z", re.IGNORECASE)
+"""What Otter puts under its transcripts."""
+_LONGEST_FOOTER = 200
 _BATCH = 10_000
 _AROUND_NAMES = " *_"
 _HOURS, _START_PARTS = itemgetter(0), itemgetter(0, 1, 2, 3)
@@ -103,7 +107,9 @@ def add_passages(builder: DocumentBuilder, text: str, limits: Limits) -> None:
     groups = list(map(re.Match.groups, found))
     begin = list(map(re.Match.start, found))
     for paragraph in re.split(r"\n\s*\n", text[: begin[0]]):
-        builder.add("paragraph", paragraph)
+        _add_paragraph(builder, paragraph)
+    if (footer := _FOOTER.search(text, max(begin[-1], len(text) - _LONGEST_FOOTER))) is not None:
+        text = text[: footer.start()]
     chunks = map(text.__getitem__, map(slice, map(re.Match.end, found), [*begin[1:], len(text)]))
     lines = _lines(list(map(str.strip, chunks)))
     names = list(map(_NAME, groups))
@@ -116,7 +122,44 @@ def add_passages(builder: DocumentBuilder, text: str, limits: Limits) -> None:
         for place, passage in enumerate(said):
             speaker = passage.speaker or speaker
             said[place] = passage._replace(speaker=speaker)
-    add_turns(builder, named(cues_from(said)))
+    if "\n#" not in text:
+        add_turns(builder, named(cues_from(said)))
+        return
+    for heading, part in _sections(said):
+        if heading is not None:
+            builder.add("heading", heading[2], level=len(heading[1]))
+        add_turns(builder, named(cues_from(part)))
+
+
+def _add_paragraph(builder: DocumentBuilder, paragraph: str) -> None:
+    """What stands before the first time: text, and headings as Markdown has them."""
+    for line in paragraph.strip().split("\n") if "#" in paragraph else (paragraph,):
+        heading = _HEADING.fullmatch(line)
+        if heading is not None:
+            builder.add("heading", heading[2], level=len(heading[1]))
+        else:
+            builder.add("paragraph", line)
+
+
+def _sections(passages: Sequence[Passage]) -> Iterator[tuple[re.Match[str] | None, list[Passage]]]:
+    """Passages below each heading of Markdown that stands between them."""
+    heading: re.Match[str] | None = None
+    part: list[Passage] = []
+    for passage in passages:
+        held: list[str] = []
+        for line in passage.lines:
+            found = _HEADING.fullmatch(line)
+            if found is None:
+                held.append(line)
+                continue
+            if held:
+                part.append(passage._replace(lines=tuple(held)))
+            if part or heading is not None:
+                yield heading, part
+            heading, part, held = found, [], []
+        if held:
+            part.append(passage._replace(lines=tuple(held)))
+    yield heading, part
 
 
 def _beginnings(text: str, most: int) -> list[re.Match[str]]:

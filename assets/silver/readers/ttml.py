@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
@@ -13,6 +15,7 @@ from assets.silver.metadata import Metadata
 from assets.silver.normalise import one_line
 from assets.silver.readers import xml_tree
 from assets.silver.readers.clock import LONGEST_S, rounded
+from assets.silver.readers.clock import seconds as clock_seconds
 from assets.silver.readers.transcript import Cue, document_of
 from assets.silver.readers.xml_tree import attribute, local
 from assets.silver.refusal import RefusedError
@@ -20,11 +23,12 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-READER = "ttml/1"
+READER = "ttml/2"
 
 _TIMED = ("body", "div", "p", "span")
 _CLOCK = re.compile(r"(\d{2,}):(\d{2}):(\d{2})(?:(\.\d+)|:(\d{2,}(?:\.\d+)?))?", re.ASCII)
 _OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t)", re.ASCII)
+_BARE = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -113,12 +117,36 @@ def _leave(state: _State, element: Element, name: str) -> None:
     if attribute(element, "begin") is not None:
         _add(state, element, begin, voice)
     else:
-        spans = [span for span in element.iter() if local(span) == "span" and attribute(span, "begin") is not None]
+        spans = list(_timed_spans(element))
+        known = len(state.cues)
         for span in spans:
             start = begin + (_seconds(state, attribute(span, "begin")) or 0.0)
             _add(state, span, start, attribute(span, "agent") or voice)
+        if all(map(_is_word, spans)):
+            state.cues[known:] = _sentence(state.cues[known:])
         state.lost += not spans and bool("".join(element.itertext()).strip())
     element.clear()
+
+
+def _timed_spans(element: Element) -> Iterator[Element]:
+    """The outermost spans with times; those within them divide the same words further."""
+    for child in element:
+        if local(child) == "span" and attribute(child, "begin") is not None:
+            yield child
+        else:
+            yield from _timed_spans(child)
+
+
+def _is_word(element: Element) -> bool:
+    """Whether the element is a word and nothing else, as Apple Podcasts marks it."""
+    return attribute(element, "unit") == "word"
+
+
+def _sentence(words: list[Cue]) -> Iterator[Cue]:
+    """The words of a paragraph as one cue for each voice."""
+    for voice, run in groupby(words, key=lambda word: word.speaker):
+        said = list(run)
+        yield Cue(said[0].start_s, max(word.end_s for word in said), (" ".join(word.text for word in said),), voice)
 
 
 def _add(state: _State, element: Element, begin: float, voice: str | None) -> None:
@@ -136,7 +164,10 @@ def _add(state: _State, element: Element, begin: float, voice: str | None) -> No
     ]
     state.cues.append(
         Cue(
-            rounded(begin), max(rounded(begin), rounded(min(ends, default=begin))), lines, state.agents.get(voice or "")
+            rounded(begin),
+            max(rounded(begin), rounded(min(ends, default=begin))),
+            lines,
+            state.agents.get(voice, voice) if voice else None,
         )
     )
 
@@ -145,6 +176,8 @@ def _text(element: Element) -> str:
     """Text of an element, line breaks of the markup as such and those of the source as blanks."""
     parts = [(element.text or "").replace("\n", " ")]
     for child in element:
+        if _is_word(child):
+            parts.append(" ")  # Apple writes no blanks between words
         parts.append("\n" if local(child) == "br" else "" if local(child) == "metadata" else _text(child))
         parts.append((child.tail or "").replace("\n", " "))
     return "".join(parts)
@@ -162,4 +195,5 @@ def _seconds(state: _State, text: str | None) -> float | None:
     if offset := _OFFSET.fullmatch(text):
         unit = {**_UNIT_S, "f": 1 / state.frame_rate, "t": 1 / state.tick_rate}[offset[2]]
         return float(offset[1]) * unit
-    return None
+    # Apple Podcasts: `0.860`, `1:48.737`, `1:02:03.456`
+    return float(text) if _BARE.fullmatch(text) else clock_seconds(text)

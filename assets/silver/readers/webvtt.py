@@ -16,7 +16,7 @@ from assets.silver.readers.transcript import document_of
 if TYPE_CHECKING:
     from webvtt import WebVTT
 
-READER = "webvtt/2"
+READER = "webvtt/3"
 
 _LANGUAGE = re.compile(r"^Language:\s*(\S+)", re.IGNORECASE)
 

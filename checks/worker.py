@@ -43,6 +43,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": path},
+            start_new_session=True,  # a Ctrl-C is the run's affair
         )
         atexit.register(self.close)
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 LOCAL_FILE = Path(__file__).resolve().parent.parent / "dagster.yaml"
 RUN_PID_TAG = "knowledge/pid"
 
+UNCAPTURED = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+"""Output of runs in this process goes where the command's own goes. Capturing it would take four more processes for
+each run, and a Ctrl-C makes those print tracebacks."""
+
 
 def dagster_home(settings: PipelineSettings) -> Path:
     """The instance's folder, with an up-to-date dagster.yaml unless somebody wrote their own.
@@ -41,7 +47,7 @@ def dagster_home(settings: PipelineSettings) -> Path:
 
 
 def open_instance(settings: PipelineSettings) -> DagsterInstance:
-    """The instance, with runs of processes that are gone marked as failed.
+    """The instance for runs in this process, with runs of processes that are gone marked as failed.
 
     Raises:
         ConfigurationError: its folder cannot be written, or its dagster.yaml is wrong.
@@ -49,11 +55,12 @@ def open_instance(settings: PipelineSettings) -> DagsterInstance:
     import logging
 
     import dagster as dg
+    from dagster._core.instance.ref import InstanceRef
 
-    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
+    home = os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
-        instance = dg.DagsterInstance.get()
+        instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides=UNCAPTURED))
     except dg.DagsterInvalidConfigError as error:
         raise ConfigurationError(
             f"{settings.home / 'dagster' / 'dagster.yaml'} is not valid ({str(error).splitlines()[0]}): correct it, or"

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import gc
 import importlib.util
 import io
+import os
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import typer
 
 NEEDED = ("typer", "rich", "yaml", "pandas", "pyarrow", "deltalake", "great_expectations", "dagster")
 """Packages of the extra `pipeline` whose absence means that it is not installed."""
+
+
+STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+"""Exit codes of a command that was stopped by a signal."""
 
 
 def application() -> typer.Typer:
@@ -58,14 +65,32 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     # Most of what a command allocates are modules that stay: look for garbage less often, and not at all on leaving.
     gc.set_threshold(100_000, 50, 100)
+    code: str | int | None = 0
     try:
         application()(prog_name="knowledge")
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        code = STOPPED[0]
+    except SystemExit as end:
+        code = end.code
     finally:
         # From here on only what must be stopped is stopped; another Ctrl-C would leave it running.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         gc.freeze()
+    if isinstance(code, int) and code in STOPPED:
+        _leave_at_once(code)
+    sys.exit(code)
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """Stop what must be stopped and go, with threads still at work.
+
+    Python would take itself down under them, and what is in native code then aborts the process.
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _terminated(number: int, _: FrameType | None) -> None:

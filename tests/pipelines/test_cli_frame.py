@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
 import sys
 import uuid
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typer.testing import CliRunner, Result
 from pipelines.cli import output
 from pipelines.cli.frame import Answer, Commands, DebugOption, JsonOption, command
 from retrieval.errors import ConfigurationError, InvalidQueryError, UnavailableError
+from tests.pipelines.conftest import REPOSITORY
 
 
 def _invoke(error: BaseException | None, *arguments: str) -> Result:
@@ -94,6 +96,23 @@ def test_ctrl_c_is_quiet() -> None:
     result = _invoke(KeyboardInterrupt())
     assert result.exit_code == 130
     assert result.stderr == ""
+
+
+def test_a_stopped_command_waits_for_no_thread_and_stops_what_it_started() -> None:
+    code = (
+        "import atexit, threading, time\n"
+        "from pipelines.cli import entry\n"
+        "def stopped(**_):\n    raise KeyboardInterrupt\n"
+        "entry.application = lambda: stopped\n"
+        "atexit.register(print, 'the database is stopped')\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "entry.main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stdout, result.stderr) == (130, "the database is stopped\n", "")
 
 
 @pytest.mark.parametrize("arguments", [("--colour",), ("surplus",)])

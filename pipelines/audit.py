@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.audit.seals import keep_audit
+from assets.audit.seals import keep_audit, no_later_than_database
 from assets.index.assets import ACTIVE
 from assets.stores import Stores
 
@@ -11,7 +11,8 @@ from assets.stores import Stores
 def keep_audit_log(context: dg.OpExecutionContext, stores: dg.ResourceParam[Stores]) -> None:
     """Keep the log and report what was done."""
     with stores.connect() as connection:
-        done = keep_audit(connection, stores.seal_key, now=stores.clock(), keep_days=stores.audit_keep_days)
+        now = no_later_than_database(connection, stores.clock())
+        done = keep_audit(connection, stores.seal_key, now=now, keep_days=stores.audit_keep_days)
     context.log.info(f"audit log: {done}")
     context.log_event(
         dg.AssetObservation(asset_key=ACTIVE, metadata={f"audit_{what}": len(names) for what, names in done.items()})

@@ -37,10 +37,17 @@ COMMIT = sql.SQL("commit")
 """Sent behind the last statement of a pipeline, whose end waits for both; the driver's own would wait once more."""
 
 QUERY_CANCELED = "57014"
+READ_ONLY = "25006"
 NOT_SET_UP = frozenset({"3F000", "42P01", "42703", "42883", "42501"})
 """SQLSTATEs of a schema, table, column or function that is not there, or may not be used."""
 
 _SESSION = (
+    # What environment, login or database may set otherwise, and statements and their texts depend on. Nothing is looked
+    # for in the session's temporary schema first.
+    "set client_encoding = 'UTF8'",
+    "set search_path = pg_catalog, public, pg_temp",
+    "set row_security = on",
+    "set default_transaction_isolation = 'read committed'",
     # Plans are made once: these statements gain nothing from looking at their parameters, and planning costs
     # more than some of them take.
     "set plan_cache_mode = force_generic_plan",
@@ -162,6 +169,11 @@ def translate(error: psycopg.Error) -> NoReturn:
     # The driver itself, which gives no SQLSTATE, finds that there is no vector type.
     if state in NOT_SET_UP or (isinstance(error, psycopg.ProgrammingError) and not state):
         raise SchemaError("The database is not set up for this version: run `knowledge db init` as its owner") from None
+    if state == READ_ONLY:
+        raise UnavailableError(
+            "The database only reads (a replica, or default_transaction_read_only), and a search writes its audit row:"
+            " let KNOWLEDGE_DSN lead to the primary"
+        ) from None
     if state == QUERY_CANCELED:
         raise UnavailableError("The database took too long (KNOWLEDGE_STATEMENT_TIMEOUT_MS): try again") from None
     if isinstance(error, psycopg.OperationalError):

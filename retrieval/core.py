@@ -304,7 +304,10 @@ class Core:
     def _deliver(self, outbox: Outbox) -> int:
         # Autocommit: a row is only forgotten when the transaction that holds it has ended.
         with Connection.connect(
-            self._database.dsn, autocommit=True, connect_timeout=self.settings.connect_timeout_s
+            self._database.dsn,
+            autocommit=True,
+            connect_timeout=self.settings.connect_timeout_s,
+            client_encoding="UTF8",
         ) as connection:
             connection.limit_s = statement_limit_s(self.settings)
             if self.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone()):

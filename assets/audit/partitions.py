@@ -65,7 +65,10 @@ def _later(first: date, months: int) -> date:
 
 
 def _strays(connection: Connection, table: str) -> Iterator[date]:
-    statement = sql.SQL("select distinct date_trunc('month', at at time zone 'UTC')::date from {}")
+    statement = sql.SQL(
+        "select distinct date_trunc('month', at at time zone 'UTC')::date from {}"
+        " where at >= '0001-02-01 UTC' and at < '9999-12-01 UTC'"  # others have no month that Python knows
+    )
     for (month,) in connection.execute(statement.format(_identifier(f"{table}_rest"))):
         yield month
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import struct
+import re
+import time as clock
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,6 +23,7 @@ from psycopg import sql
 
 from assets.audit.partitions import LOCK_TIMEOUT, TABLES, ensure_partitions, months, next_month, partition_name
 from assets.index.segments import Connection
+from retrieval.errors import UnavailableError
 
 FORM = "knowledge-seal/1"
 """Form of the hashed rows. Columns that a later version adds are not among them: they need another form."""
@@ -34,11 +36,36 @@ COLUMNS = {
     "feedback": ("at", "request_id", "tenant", "principal", "outcome", "comment"),
 }  # fmt: skip
 
+TIMES, JSON, SINGLE = (
+    frozenset({"at", "asked_at"}),
+    frozenset({"query", "filters", "timings", "versions", "correlation"}),
+    "scores",
+)
+"""Columns that are read in a form of their own; the others are texts, whole numbers, lists of texts, truth values."""
+
+TIME = "case when isfinite({0}) then trunc(extract(epoch from {0}) * 1000000)::text else {0}::text end"
+
+NESTED_MAX = 500
+"""Brackets from which on JSON is hashed as it is written: a parser gives up at a depth that depends on its caller."""
+LONG_NUMBER = re.compile(r"\d{1000}")
+"""JSON with one of these is, too: Python's limit of 4,300 digits is a setting."""
+
 GRACE = timedelta(hours=1)
-"""How long after midnight a day is sealed: what began before it is then over, by the timeouts of a search."""
+"""How long after midnight a day is sealed: the clocks of pipeline and database may differ by so much."""
+
+WRITERS_S = 5.0
+"""Seconds for which transactions that have written to the log are waited for; a search takes milliseconds."""
+LOOK_S = 0.05
+"""Between two looks whether they have ended."""
+
+TO_COME = timedelta(days=1)
+"""How far ahead of the pipeline's clock the times of rows may be."""
 
 SEAL_LOCK = 0x7365616C
 """Advisory lock that keeps two processes from sealing at once ("seal" in ASCII)."""
+
+LEAST, MOST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+"""Bounds of the times that Python has, a day apart from them for the sake of time zones."""
 
 DAY, DROP, AMEND = "day", "drop", "amend"
 
@@ -97,11 +124,24 @@ def seal(connection: Connection, key: bytes, *, now: datetime) -> list[Seal]:
     Args:
         connection: as owner, in autocommit.
         key: of `keys/seal.key`.
+
+    Raises:
+        UnavailableError: a transaction that has written to the log stays open. Its rows have times of days that are
+            over and would come when these are sealed.
     """
     made: list[Seal] = []
+    if _next_day(connection, _seals(connection), now) is not None:
+        _wait_for_writers(connection)
     while (one := _seal_next(connection, key, now)) is not None:
         made.append(one)
     return made
+
+
+def no_later_than_database(connection: Connection, now: datetime) -> datetime:
+    """The earlier of a time and the database's own, which its rows bear. A clock that ran ahead would seal days whose
+    rows are still to come, and drop months before their time."""
+    theirs: datetime = connection.execute("select clock_timestamp()").fetchone()[0]  # type: ignore[index]
+    return min(now, theirs)
 
 
 def keep_audit(connection: Connection, key: bytes, *, now: datetime, keep_days: int) -> dict[str, list[str]]:
@@ -122,11 +162,12 @@ def keep_audit(connection: Connection, key: bytes, *, now: datetime, keep_days: 
     return {"made": made, "sealed": [str(one.day) for one in sealed], "dropped": dropped}
 
 
-def verify(connection: Connection, key: bytes, *, head: str | None = None) -> Verdict:
+def verify(connection: Connection, key: bytes, *, head: str | None = None, now: datetime | None = None) -> Verdict:
     """Compare rows and seals.
 
     Args:
         head: a seal that was written down earlier; the chain must still hold it.
+        now: rows of more than a day later are a problem; None: they are not looked for.
     """
     with connection.transaction():
         # Nobody seals or drops meanwhile; sealed rows do not change by themselves.
@@ -143,7 +184,7 @@ def verify(connection: Connection, key: bytes, *, head: str | None = None) -> Ve
             found = _rows_of(connection, one.day)
             if found != (one.audit_rows, one.feedback_rows, one.digest):
                 problems.append(Problem(one.day, _difference(one, found)))
-        problems += _rows_outside(connection, days, gone)
+        problems += _rows_outside(connection, days, gone, now)
     return Verdict(
         problems=sorted(problems, key=lambda problem: problem.day),
         days=len(compared),
@@ -187,11 +228,46 @@ def _seal_next(connection: Connection, key: bytes, now: datetime) -> Seal | None
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", [SEAL_LOCK])
         seals = _seals(connection)
-        days = [one.day for one in seals if one.kind == DAY]
-        day = days[-1] + timedelta(days=1) if days else _first_day(connection)
-        if day is None or _end(day) + GRACE > now:
+        day = _next_day(connection, seals, now)
+        if day is None:
             return None
         return _append(connection, key, seals, DAY, day, _rows_of(connection, day), now)
+
+
+def _next_day(connection: Connection, seals: Sequence[Seal], now: datetime) -> date | None:
+    """The next day to seal; None where none is over."""
+    days = [one.day for one in seals if one.kind == DAY]
+    day = days[-1] + timedelta(days=1) if days else _first_day(connection)
+    return None if day is None or _end(day) + GRACE > now else day
+
+
+def _wait_for_writers(connection: Connection) -> None:
+    """Wait until all transactions that have written to the log by now have ended.
+
+    A row bears the time when it was written, and is seen when its transaction ends: of a process that was frozen in
+    between, hours later. Whoever writes from now on gets a time after now.
+    """
+    give_up = clock.monotonic() + WRITERS_S
+    writing = _writers(connection)
+    while writing:
+        if clock.monotonic() >= give_up:
+            pids = ", ".join(str(pid) for _, pid in sorted(writing))
+            raise UnavailableError(
+                f"The audit log cannot be sealed: a transaction that has written to it is still open (process {pids}"
+                " of the database): end it with pg_terminate_backend, or try again later"
+            )
+        clock.sleep(LOOK_S)
+        writing &= _writers(connection)
+
+
+def _writers(connection: Connection) -> set[tuple[str, int]]:
+    """Transactions that have inserted into the log and not ended yet, with the processes they run in."""
+    rows = connection.execute(
+        "select virtualtransaction, pid from pg_locks where locktype = 'relation' and mode = 'RowExclusiveLock'"
+        " and relation in ('knowledge.audit'::regclass, 'knowledge.feedback'::regclass) and pid <> pg_backend_pid()"
+        " and database = (select oid from pg_database where datname = current_database())"
+    ).fetchall()
+    return {(transaction, pid) for transaction, pid in rows}
 
 
 def _drop(connection: Connection, key: bytes, month: date, now: datetime) -> list[str]:
@@ -246,8 +322,9 @@ def _seals(connection: Connection) -> list[Seal]:
 
 def _first_day(connection: Connection) -> date | None:
     row = connection.execute(
-        "select (least((select min(at) from knowledge.audit), (select min(at) from knowledge.feedback))"
-        " at time zone 'UTC')::date"
+        "select (least((select min(at) from knowledge.audit where at > %(least)s),"
+        " (select min(at) from knowledge.feedback where at > %(least)s)) at time zone 'UTC')::date",
+        {"least": LEAST},
     ).fetchone()
     return row[0] if row else None
 
@@ -267,24 +344,47 @@ def _rows_of(connection: Connection, day: date) -> tuple[int, int, str]:
 def _canonical(connection: Connection, table: str, day: date) -> Iterator[bytes]:
     names = COLUMNS[table]
     statement = sql.SQL("select {} from {} where at >= %s and at < %s").format(
-        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier("knowledge", table)
+        sql.SQL(", ").join(map(_read, names)), sql.Identifier("knowledge", table)
     )
     with connection.cursor(name=f"seal_{table}") as cursor:
         cursor.itersize = 2_000
         cursor.execute(statement, [_start(day), _end(day)])
         for row in cursor:
-            facts = {name: _plain(name, value) for name, value in zip(names, row, strict=True)}
-            yield json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+            facts: dict[str, Any] = {}
+            written: dict[str, str] = {}
+            for name, value in zip(names, row, strict=True):
+                facts[name] = _plain(name, value, written)
+            yield json.dumps(
+                facts | ({"written": written} if written else {}), sort_keys=True, separators=(",", ":")
+            ).encode()
 
 
-def _plain(name: str, value: Any) -> Any:
-    """A value in a form that no version of driver, server or session writes otherwise."""
-    if isinstance(value, datetime):
-        return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+def _read(name: str) -> sql.Composed:
+    """A column in a form that no version of driver, server or session writes otherwise, and no value of it breaks:
+    times in microseconds since 1970, `infinity` as a word; JSON as text; numbers of single precision by their bits."""
+    forms = {
+        **dict.fromkeys(
+            TIMES, "case when isfinite({0}) then trunc(extract(epoch from {0}) * 1000000)::text else {0}::text end"
+        ),
+        **dict.fromkeys(JSON, "{0}::text"),
+        SINGLE: "array(select encode(float4send(s), 'hex') from unnest({0}) s)",
+    }
+    return sql.SQL(forms.get(name, "{0}")).format(sql.Identifier(name))
+
+
+def _plain(name: str, value: Any, written: dict[str, str]) -> Any:
+    """A value as it is hashed; what is hashed as it is written goes into `written` under its name."""
+    if value is None:
+        return None
+    if name in TIMES:
+        return int(value) if value.lstrip("-").isdecimal() else value
     if isinstance(value, UUID):
         return value.hex
-    if name == "scores":
-        return [struct.pack(">f", score).hex() for score in value]
+    if name in JSON:
+        if value.count("[") + value.count("{") > NESTED_MAX or LONG_NUMBER.search(value):
+            written[name] = value
+            return None
+        return json.loads(value)
     return value
 
 
@@ -300,17 +400,28 @@ def _broken_links(seals: Sequence[Seal], key: bytes) -> Iterator[Problem]:
         previous = one.chain
 
 
-def _rows_outside(connection: Connection, days: Sequence[Seal], gone: set[date]) -> Iterator[Problem]:
-    """Rows at times before the first seal, or in months that were dropped: they were put there later."""
-    spans = [(_start(month), _end(next_month(month) - timedelta(days=1))) for month in sorted(gone)]
+def _rows_outside(
+    connection: Connection, days: Sequence[Seal], gone: set[date], now: datetime | None
+) -> Iterator[Problem]:
+    """Rows at times before the first seal, in months that were dropped, or to come: they were put there later."""
+    left, early = "were added where none are left to be", "are of a time that is still to come"
+    spans: list[tuple[datetime | str, datetime | str, str]] = [
+        (_start(month), _end(next_month(month) - timedelta(days=1)), left) for month in sorted(gone)
+    ]
     if days:
-        spans.append((datetime(1, 1, 1, tzinfo=UTC), _start(days[0].day)))
-    for begin, end in spans:
+        spans.append(("-infinity", _start(days[0].day), left))
+    if now is not None:
+        spans.append((now + TO_COME, "infinity", early))
+    for begin, end, what in spans:
         for table in TABLES:
-            statement = sql.SQL("select (min(at) at time zone 'UTC')::date from {} where at >= %s and at < %s")
-            row = connection.execute(statement.format(sql.Identifier("knowledge", table)), [begin, end]).fetchone()
-            if row and row[0] is not None:
-                yield Problem(row[0], f"rows of {table} were added where none are left to be")
+            statement = sql.SQL(
+                "select (least(greatest(min(at), {least}), {most}) at time zone 'UTC')::date from {table}"
+                " where at >= {begin} and (at < {end} or at = 'infinity' and {end} = 'infinity'::timestamptz)"
+                " having count(*) > 0"
+            ).format(table=sql.Identifier("knowledge", table), begin=begin, end=end, least=LEAST, most=MOST)
+            row = connection.execute(statement).fetchone()
+            if row:
+                yield Problem(row[0], f"rows of {table} {what}")
 
 
 def _difference(one: Seal, found: tuple[int, int, str]) -> str:

@@ -20,12 +20,13 @@ group = typer.Typer(no_args_is_help=True, help="Seal the log of requests, and ve
 @command
 def seal(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
     """Seal the days that are over, make partitions ahead, drop months past their time."""
-    from assets.audit.seals import keep_audit
+    from assets.audit.seals import keep_audit, no_later_than_database
     from pipelines.stores import build_stores
 
     stores = build_stores(existing_home(home))
     with stores.connect() as connection:
-        done = keep_audit(connection, stores.seal_key, now=stores.clock(), keep_days=stores.audit_keep_days)
+        now = no_later_than_database(connection, stores.clock())
+        done = keep_audit(connection, stores.seal_key, now=now, keep_days=stores.audit_keep_days)
 
     def show(console: Console) -> None:
         sealed, dropped = done["sealed"], done["dropped"]
@@ -53,7 +54,7 @@ def verify(
 
     stores = build_stores(existing_home(home))
     with stores.connect() as connection:
-        verdict = compare(connection, stores.seal_key, head=head)
+        verdict = compare(connection, stores.seal_key, head=head, now=stores.clock())
 
     def show(console: Console) -> None:
         if verdict.sealed_to is None:

@@ -20,7 +20,7 @@ READER = "knowledge_reader"
 SCHEMA = "knowledge"
 MIGRATIONS = (
     "0001_core", "0002_audit", "0003_flags", "0004_partitions", "0005_pseudonym_keys",
-    "0006_edition", "0007_statistics", "0008_amended_seals",
+    "0006_edition", "0007_statistics", "0008_amended_seals", "0009_written_at",
 )  # fmt: skip
 LOCK = 0x6B6E6F77
 """Advisory lock that keeps two processes from changing the schema at once ("know" in ASCII)."""

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assets.audit import seals
 from assets.audit.partitions import ensure_partitions, months
-from assets.audit.seals import COLUMNS, Verdict, keep_audit, seal, verify
+from assets.audit.seals import COLUMNS, Verdict, _rows_of, keep_audit, no_later_than_database, seal, verify
+from retrieval import UnavailableError
 from tests.support import GoldDocument, Index, asker, everyone
 
 KEY = b"k" * 32
@@ -121,6 +123,83 @@ def test_time_zone_and_formats_of_a_session_do_not_matter(log: Index) -> None:
     log.owner.execute("set extra_float_digits = -15")
     log.owner.execute("set bytea_output = 'escape'")
     assert verify(log.owner, KEY).problems == []
+
+
+def test_the_form_of_what_is_hashed_stays_what_it_was(log: Index) -> None:
+    """Seals that were made by earlier versions go on holding."""
+    log.owner.execute(
+        "update knowledge.audit set asked_at = '2026-05-02 23:59:59.000001+02', correlation = '{\"ä\": [1.50, null]}',"
+        " reasons = '{standby,\"a b\"}', scores = '{1,0.33333334,NaN,-0}' where at < '2026-05-02'"
+    )
+    with log.owner.transaction():
+        found = [_rows_of(log.owner, date(2026, 5, number))[2][:16] for number in (1, 2, 4)]
+    assert found == ["3b3a23a3ab3b031b", "af6d56b48c52630e", "267157c7eedbd288"]
+
+
+STRANGE = {
+    "asked_at": ["infinity", "-infinity", "294276-12-31 23:59:59.999999+00", "4713-01-01 00:00:00+00 BC"],
+    "correlation": ["[" * 3_000 + "]" * 3_000, "1" + "0" * 5_000, '{"a": 1e400}', "null", '"\\ud83d\\ude00"'],
+    "hits": ["{NULL,a}", "{{a,b},{c,d}}"],
+    "scores": ["{NULL}", "{Infinity,-Infinity,NaN}", "{{1,2},{3,4}}"],
+}
+
+
+@pytest.mark.parametrize(("column", "value"), [(name, value) for name, values in STRANGE.items() for value in values])
+def test_no_value_that_the_database_takes_stops_the_sealing(shared_log: Index, column: str, value: str) -> None:
+    """The runtime's role writes these rows: none of them may end the evidence."""
+    with shared_log.owner.transaction(force_rollback=True):
+        shared_log.owner.execute("truncate knowledge.seal")
+        shared_log.owner.execute(f"update knowledge.audit set {column} = %s".encode(), [value])
+        seal(shared_log.owner, KEY, now=NOW)
+        assert verify(shared_log.owner, KEY).problems == []
+        other = STRANGE[column][0] if value != STRANGE[column][0] else STRANGE[column][1]
+        where = "where at = '2026-05-01 12:00+00'"
+        shared_log.owner.execute(f"update knowledge.audit set {column} = %s {where}".encode(), [other])
+        assert days(verify(shared_log.owner, KEY)) == [date(2026, 5, 1)]
+
+
+@pytest.mark.parametrize("at", ["-infinity", "4713-01-01 BC", "2020-02-29", "2027-01-01", "294276-01-01", "infinity"])
+def test_rows_of_times_that_no_seal_covers_show(log: Index, at: str) -> None:
+    log.owner.execute(ROW.replace("(%s,", f"('{at}'::timestamptz,", 1).encode(), [uuid.uuid4(), "{}"])
+    assert len(verify(log.owner, KEY, now=NOW).problems) == 1
+    assert seal(log.owner, KEY, now=NOW) == []
+    ensure_partitions(log.owner, now=NOW)
+
+
+def test_a_row_bears_the_time_when_it_was_written(index: Index) -> None:
+    index.serve([GoldDocument("fox", everyone(), ["the fox"])])
+    reader = index.reader()
+    reader.execute("select 1")  # the transaction begins, and its process is frozen for a while
+    began = index.owner.execute("select clock_timestamp()").fetchone()
+    reader.execute("select * from knowledge.enter('acme', '{everyone}', 0)")
+    reader.execute(
+        "select knowledge.late_audit(now(), gen_random_uuid(), 'p', '{}', 1, 'm', 1, '{}', '{}', '{}', '{}', '{}',"
+        " '{}', '{}')"
+    )
+    reader.commit()
+    assert index.owner.execute("select at > %s from knowledge.audit", began).fetchone() == (True,)
+
+
+def test_nothing_is_sealed_while_somebody_still_writes(log: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row is seen when its transaction ends: it would come when its day is sealed."""
+    with psycopg.connect(log.owner_dsn) as writer:
+        writer.execute(ROW, [day(10, 23), uuid.uuid4(), "{}"])
+        monkeypatch.setattr(seals, "WRITERS_S", 0.1)
+        with pytest.raises(UnavailableError, match=f"process {writer.info.backend_pid} of the database"):
+            seal(log.owner, KEY, now=day(11, 2))
+        monkeypatch.setattr(seals, "WRITERS_S", 30)
+        with ThreadPoolExecutor(1) as threads:
+            sealed = threads.submit(seal, log.owner, KEY, now=day(11, 2))
+            assert not sealed.done()
+            writer.commit()
+            assert [(one.day.day, one.audit_rows) for one in sealed.result(20)] == [(10, 1)]
+    assert verify(log.owner, KEY).problems == []
+
+
+def test_a_clock_that_runs_ahead_of_the_database_is_not_believed(index: Index) -> None:
+    now = datetime.now(UTC)
+    assert abs(no_later_than_database(index.owner, now + timedelta(days=3_650)) - now) < timedelta(minutes=1)
+    assert no_later_than_database(index.owner, NOW) == NOW
 
 
 TAMPERING: list[tuple[str, int]] = [

@@ -17,9 +17,19 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+from pydantic import SecretStr, TypeAdapter
 
-from retrieval import Citation, Filters, ModelError, ModelMismatchError, Retriever, SearchResult, Shape
+from retrieval import (
+    Citation,
+    Filters,
+    ModelError,
+    ModelMismatchError,
+    Retriever,
+    SearchResult,
+    Settings,
+    Shape,
+    Unavailable,
+)
 from retrieval.core import MODEL_PAUSE_S
 from retrieval.schema.migrate import migrate
 from tests.support import NOW, BrokenEncoder, GoldDocument, Index, WordsEncoder, asker, everyone
@@ -293,3 +303,30 @@ def test_what_a_caller_gets_can_be_indexed_hashed_pickled_and_sent_on(retriever:
     assert told["hits"][0]["citation"]["title"] == result[0].citation.title
     kind = TypeAdapter(SearchResult)
     assert kind.validate_json(kind.dump_json(result)) == result
+
+
+def by_default(served: Index, names: str) -> Settings:
+    """Settings of a login for which other things hold by default."""
+    assert served.settings.dsn is not None
+    return served.settings.model_copy(update={"dsn": SecretStr(f"{served.settings.dsn.get_secret_value()} {names}")})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "client_encoding=LATIN1", "client_encoding=SQL_ASCII", "options='-c row_security=off'",
+        "options='-c search_path=pg_catalog'", "options='-c default_transaction_isolation=serializable'",
+        "options='-c DateStyle=German -c TimeZone=Asia/Kolkata -c IntervalStyle=iso_8601'",
+    ],
+)  # fmt: skip
+def test_what_holds_by_default_for_a_login_changes_no_answer(served: Index, retriever: Retriever, names: str) -> None:
+    with Retriever.connect(settings=by_default(served, names), encoder=WordsEncoder()) as other:
+        for query in ("Häuser 🏠 am Fluss", "oil"):
+            assert other.search(query, principal=ADA).hits == retriever.search(query, principal=ADA).hits
+
+
+def test_a_database_that_only_reads_is_named(served: Index) -> None:
+    reads = by_default(served, "options='-c default_transaction_read_only=on'")
+    told = pytest.raises(Unavailable, match=r"only reads .* let KNOWLEDGE_DSN lead to the primary")
+    with Retriever.connect(settings=reads, encoder=WordsEncoder()) as other, told:
+        other.search("oil", principal=ADA)

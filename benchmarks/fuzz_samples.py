@@ -56,6 +56,7 @@ def samples() -> list[tuple[bytes, str]]:
         "a.sbv": "0:00:01.000,0:00:04.000\nGuten Tag.\n\n0:00:04.000,0:00:09.000\nHallo.\n",
         "a.ttml": _TTML,
         "a.tsv": "start\tend\ttext\n0\t2500\tGuten Tag.\n2500\t4000\tHallo.\n",
+        "a.csv": 'Name;Preis;Notiz\nPumpe;12,50;"leise, \nim Hof"\n\nRohr;3,20;\n',
         "a.json": json.dumps(whisper),
         "feed.json": json.dumps(_JSON_FEED),
         "b.json": json.dumps(utterances),

@@ -114,6 +114,7 @@ _TEMPLATES = {
     "the content is {}": "der Inhalt ist {de}",
     "files named {} are not read": "Dateien mit der Endung {} werden nicht gelesen",
     "a ZIP archive that is no document": "ein ZIP-Archiv, das kein Dokument ist",
+    "JSON without a list of entries": "JSON ohne eine Liste von Einträgen",
     "a table that is no transcript, without columns for a start and a text": "eine Tabelle, die kein Transkript ist,"
     " ohne Spalten für Beginn und Text",
     "an Apple document (Pages, Numbers or Keynote)": "ein Apple-Dokument (Pages, Numbers oder Keynote)",

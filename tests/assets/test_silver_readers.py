@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.silver.document import Document
+from assets.silver.limits import Limits
 from assets.silver.readers import READERS, markdown, pdf, text, webvtt
 from assets.silver.readers import read as read_parts
 from assets.silver.refusal import RefusedError
@@ -296,7 +297,6 @@ def zip_file() -> bytes:
         (b'<?xml version="1.0"?><rss/>', "a.txt", "empty"),
         (b'<?xml version="1.0"?><invoice/>', "a.xml", "unknown_format"),
         (b"<invoice/>", "a.xml", "unknown_format"),
-        (b"Name;Preis\nPumpe;12", "a.csv", "unknown_format"),
         (b'{"segments": []}', "a.json", "unknown_format"),
         (bytes(range(1, 9)) * 100, "a.txt", "unknown_format"),
         (b"[1, 2, 3]", "a.json", "unknown_format"),
@@ -347,3 +347,28 @@ def test_endless_markup_takes_no_quadratic_time(content: str, path: str) -> None
     started = time.process_time()
     outcome(content.encode(), path)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("Name;Preis\nPumpe;12,50 €\nRohr;3,20 €", ["Name | Preis\nPumpe | 12,50 €\nRohr | 3,20 €"]),
+        ('a,b\n"x, y","zwei\nZeilen"\n', ["a | b\nx, y | zwei Zeilen"]),
+        ("a\tb\n\t2\n1\t\n\n\nc\td\n", ["a | b\n | 2\n1", "c | d"]),
+        ("sep=|\na;b|c\n", ["a;b | c"]),
+        ('Zoll;Preis\n3" Rohr;12\n4" Rohr;14\n', ['Zoll | Preis\n3" Rohr | 12\n4" Rohr | 14']),
+        ('a;b\n"offen;1\n' + "x;2\n" * 9_000, ['a | b\n"offen | 1\n' + "x | 2\n" * 8_999 + "x | 2"]),
+    ],
+    ids=["semicolons", "quoted", "gaps", "named", "inches", "never closed"],
+)
+def test_tables_in_text(content: str, expected: list[str]) -> None:
+    for ending, encoding in (("csv", "cp1252"), ("tsv", "utf-8-sig")):
+        document = read(content.encode(encoding), f"a.{ending}")
+        assert [document.text[block.start : block.end] for block in document.blocks] == expected
+        assert {block.kind for block in document.blocks} == {"table"}
+
+
+def test_a_table_of_too_many_cells_is_refused() -> None:
+    with pytest.raises(RefusedError) as refused:
+        read_parts(b"a;b\nc;d\ne;f\n", "a.csv", Limits(cells=5))
+    assert refused.value.code == "too_many_entries"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from assets.silver.document import Document
 from assets.silver.limits import Limits
 from assets.silver.readers import (
+    delimited,
     feed,
     feed_json,
     html_page,
@@ -97,6 +98,7 @@ TEXT_FORMATS: tuple[TextFormat, ...] = (
         (*_TEXT, *_MARKDOWN),
         transcript_text.shows,
     ),
+    TextFormat("table", delimited.READER, delimited.read, (".csv", ".tsv", ".tab")),
     TextFormat("markdown", markdown.READER, unlimited(markdown.read), _MARKDOWN),
     TextFormat("text", text.READER, unlimited(text.read), _TEXT),
 )

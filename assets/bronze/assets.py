@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.bronze.contract import KINDS, SOURCE_FILES
 from assets.bronze.take import take_in
-from assets.governance.sheet import access_sets, sheet
+from assets.governance.sheet import CONTENT_OWNERS, access_sets, table_sheet
 from assets.partitions import PARTITIONS, partitions_of
 from assets.stores import Stores
 
@@ -23,7 +23,8 @@ class IntakeConfig(dg.Config):
     kinds={"deltalake"},
     pool="bronze_source_files",
     description=f"{SOURCE_FILES.doc} Only today's partition takes files in; an earlier one stays as it is.",
-    metadata=sheet(SOURCE_FILES.name),
+    metadata=table_sheet(SOURCE_FILES),
+    owners=list(CONTENT_OWNERS),
 )
 def source_files(
     context: dg.AssetExecutionContext, config: IntakeConfig, stores: dg.ResourceParam[Stores]

@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.gold.refine import chunk_partition, embed_texts
-from assets.governance.sheet import sheet
+from assets.governance.sheet import OWNERS, table_sheet
 from assets.partitions import PARTITIONS, RefineConfig, partitions_of, rebuilds
 from assets.silver.contract import DOCUMENTS
 from assets.stores import Stores
@@ -22,7 +22,8 @@ EMBEDDINGS_KEY = dg.AssetKey(EMBEDDINGS.name.split("/"))
     kinds={"deltalake"},
     pool="gold_chunks",
     description=CHUNKS.doc,
-    metadata=sheet(CHUNKS.name),
+    metadata=table_sheet(CHUNKS),
+    owners=list(OWNERS),
 )
 def chunks(
     context: dg.AssetExecutionContext, config: RefineConfig, stores: dg.ResourceParam[Stores]
@@ -46,7 +47,8 @@ def chunks(
     kinds={"deltalake"},
     pool="gold_embeddings",
     description=EMBEDDINGS.doc,
-    metadata=sheet(EMBEDDINGS.name),
+    metadata=table_sheet(EMBEDDINGS),
+    owners=list(OWNERS),
 )
 def embeddings(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """Embed texts that have no vector of today's model anywhere in the lake."""

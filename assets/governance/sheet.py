@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from assets.contract import Contract
+
 SHEET: Mapping[str, Mapping[str, str]] = {
     "bronze/source_files": {
         "origin": "files that the content team dropped into the inbox, as they were",
@@ -62,6 +64,28 @@ SHEET: Mapping[str, Mapping[str, str]] = {
 def sheet(asset: str) -> dict[str, str]:
     """Metadata for the definition of an asset."""
     return dict(SHEET[asset])
+
+
+OWNERS = ("team:data-engineering",)
+"""Who looks after the assets."""
+CONTENT_OWNERS = (*OWNERS, "team:content")
+"""Who looks after what the content team can mend itself."""
+
+
+def table_sheet(contract: Contract) -> dict[str, Any]:
+    """The sheet of a table of the lake, with its columns as Dagster's catalog shows them."""
+    import dagster as dg
+
+    columns = [
+        dg.TableColumn(
+            column.name,
+            str(column.type),
+            column.doc,
+            dg.TableColumnConstraints(nullable=column.nullable, other=["private"] if column.private else []),
+        )
+        for column in contract.columns
+    ]
+    return sheet(contract.name) | {"dagster/column_schema": dg.TableSchema(columns)}
 
 
 def access_sets(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.audit.partitions import ensure_partitions
-from assets.governance.sheet import sheet
+from assets.governance.sheet import OWNERS, sheet
 from assets.index.desired import read_desired, read_passages
 from assets.index.publish import publish
 from assets.index.releases import list_releases, promote
@@ -18,6 +18,7 @@ ACTIVE = dg.AssetKey(["index", "active"])
 @dg.asset(
     key=CANDIDATE,
     metadata=sheet("index/candidate"),
+    owners=list(OWNERS),
     deps=[dg.AssetKey(["gold", "chunks"]), dg.AssetKey(["gold", "embeddings"])],
     group_name="index",
     kinds={"postgres"},
@@ -63,6 +64,7 @@ def candidate(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores
 @dg.asset(
     key=ACTIVE,
     metadata=sheet("index/active"),
+    owners=list(OWNERS),
     deps=[CANDIDATE],
     group_name="index",
     kinds={"postgres"},
@@ -97,6 +99,7 @@ def active(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) 
 @dg.asset(
     key=STANDBY,
     metadata=sheet("index/standby"),
+    owners=list(OWNERS),
     deps=[ACTIVE],
     group_name="index",
     kinds={"file"},

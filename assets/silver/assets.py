@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.bronze.contract import SOURCE_FILES
 from assets.errors import InboxUnavailableError
-from assets.governance.sheet import sheet
+from assets.governance.sheet import CONTENT_OWNERS, OWNERS, table_sheet
 from assets.partitions import PARTITIONS, RefineConfig, partitions_of, rebuilds
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.notices import Notices, newest_refusals, update_notices
@@ -28,7 +28,8 @@ QUARANTINE_KEY = dg.AssetKey(QUARANTINE.name.split("/"))
             group_name="silver",
             kinds={"deltalake"},
             description=DOCUMENTS.doc,
-            metadata=sheet(DOCUMENTS.name),
+            metadata=table_sheet(DOCUMENTS),
+            owners=list(OWNERS),
         ),
         dg.AssetSpec(
             key=QUARANTINE_KEY,
@@ -36,7 +37,8 @@ QUARANTINE_KEY = dg.AssetKey(QUARANTINE.name.split("/"))
             group_name="silver",
             kinds={"deltalake"},
             description=QUARANTINE.doc,
-            metadata=sheet(QUARANTINE.name),
+            metadata=table_sheet(QUARANTINE),
+            owners=list(CONTENT_OWNERS),
         ),
     ],
     partitions_def=PARTITIONS,

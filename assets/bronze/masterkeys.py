@@ -28,6 +28,13 @@ class MasterKeys(KeyRing):
         nonce = secrets.token_bytes(NONCE_BYTES)
         return self.current, nonce + AESGCM(self.keys[self.current]).encrypt(nonce, data_key, context)
 
+    def missing(self, master: str) -> ConfigurationError:
+        """The error for a master key that is needed and not here."""
+        return ConfigurationError(
+            f"The master key {master} is missing from {self.origin}: restore it from a backup; bronze cannot be read"
+            " without it"
+        )
+
     def unwrap(self, master: str, wrapped: bytes, context: bytes) -> bytes:
         """The data key.
 
@@ -35,10 +42,7 @@ class MasterKeys(KeyRing):
             ConfigurationError: that master key is not here, or is not the one it was wrapped under.
         """
         if master not in self.keys:
-            raise ConfigurationError(
-                f"The master key {master} is missing from {self.origin}: restore it from a backup; bronze cannot be"
-                " read without it"
-            )
+            raise self.missing(master)
         try:
             return AESGCM(self.keys[master]).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], context)
         except InvalidTag:

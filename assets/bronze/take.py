@@ -74,6 +74,8 @@ def take_in(stores: Stores, source: str, *, confirm_deletions: bool = False) -> 
     kinds: Counter[str] = Counter()
     held = list(intake.held)
     now = stores.clock()
+    if intake.changes:
+        stores.vault.demand_masters()  # what is sealed now would be lost when the right keys are put back
     for batch in intake_batches(stores.inbox, intake.changes, date=stores.today, received_at=now):
         stores.lake.append(SOURCE_FILES, stores.vault.seal(batch.table, now=now))
         kinds.update(batch.table.column("kind").to_pylist())

@@ -14,6 +14,7 @@ import hmac
 import secrets
 import struct
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -141,6 +142,19 @@ class Vault:
             raise SealedError(f"The key of the list {name!r} is gone: restore bronze/keys from a backup")
         key = keys[list_id(name), 1]
         return lambda value: hmac.new(key, value, hashlib.sha256).hexdigest()
+
+    def made_under(self) -> dict[str, int]:
+        """How many data keys are wrapped under each master key, by its id."""
+        return dict(Counter(self._lake.read(KEYS, ["master"])["master"].to_pylist()))
+
+    def demand_masters(self) -> None:
+        """Make sure that every master key is here: another file of keys is a mistake, not a rotation.
+
+        Raises:
+            ConfigurationError: one is missing.
+        """
+        for master in sorted(self.made_under().keys() - self.masters.keys.keys()):
+            raise self.masters.missing(master)
 
     def rewrap(self) -> int:
         """Wrap every data key under the newest master key, without touching what is sealed; how many were not."""

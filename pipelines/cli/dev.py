@@ -44,7 +44,7 @@ GOING_S = 3.0
 LOOK_S = 0.5
 """Between two looks whether the UI answers."""
 
-QUIET_WARNINGS = "ignore:Parameter `backfill_policy`,ignore:Specifying a partitions_def"
+QUIET_WARNINGS = "ignore:Parameter `backfill_policy`,ignore:Specifying a partitions_def,ignore:Function `dev_command`"
 """Dagster's remarks on the maturity of its own interfaces, which every process of it would print."""
 
 
@@ -77,22 +77,26 @@ def dev(
 
 def _run(settings: PipelineSettings, host: str, port: int, *, as_json: bool) -> int:
     """Run Dagster as a child in a session of its own, so that a Ctrl-C reaches it once, from here."""
-    child = subprocess.Popen(
-        _arguments(host, port),
-        env=_environment(settings),
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr if as_json else None,
-        start_new_session=True,
-    )
+    child: subprocess.Popen[bytes] | None = None
     asked_to_stop = False
 
     def pass_on(number: int, _: Any) -> None:
         nonlocal asked_to_stop
         asked_to_stop = True
-        child.send_signal(signal.SIGINT)
+        if child is not None:
+            child.send_signal(signal.SIGINT)
 
+    # Before the child begins: behind `&` shells have SIGINT ignored, which a child would inherit, and never stop.
     previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
+        child = subprocess.Popen(
+            _arguments(host, port),
+            env=_environment(settings),
+            cwd=settings.home / "dagster",  # in a checkout Dagster would warn of the dagster.yaml that it does not use
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr if as_json else None,
+            start_new_session=True,
+        )
         url = f"http://{host}:{port}"
         _announce(settings, url, as_json=as_json)
         ready = False
@@ -105,7 +109,8 @@ def _run(settings: PipelineSettings, host: str, port: int, *, as_json: bool) -> 
                     mention(f"The UI answers: {url}")
         code = _end(child)
     finally:
-        _kill_group(child)
+        if child is not None:
+            _kill_group(child)
         for number, handler in previous.items():
             signal.signal(number, handler)
     if asked_to_stop:

@@ -124,6 +124,7 @@ class _Patient:
         yield "release", self.release
         yield "index model", self.index_model
         yield "lake", self.lake
+        yield "bronze keys", self.bronze_keys
         yield "pseudonym keys", self.pseudonym_keys
         yield "erasures", self.erasures
         yield "audit seals", self.audit_seals
@@ -314,6 +315,15 @@ class _Patient:
         if self.settings.pseudonym_keys is None and not own.exists():
             raise _NotYetError("There are no keys yet: `knowledge ingest` makes them")
         return build_stores(self.settings)
+
+    def bronze_keys(self) -> str:
+        """Every master key that a data key is wrapped under is here."""
+        vault = self._stores.vault
+        vault.demand_masters()
+        return (
+            f"{vault.masters.current} is the newest of {counted(len(vault.masters.keys), 'key')}, from"
+            f" {vault.masters.origin}"
+        )
 
     def pseudonym_keys(self) -> str:
         """Every key that something kept was made under is here, and nothing waits to be redacted anew."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from assets.keyring import KeyRing
-    from assets.stores import Stores
     from pipelines.settings import PipelineSettings
 
 group = typer.Typer(no_args_is_help=True, help="List, rotate and drop keys of bronze and of pseudonyms.")
@@ -39,7 +38,7 @@ def list_all(home: HomeOption = None, as_json: JsonOption = False, debug: DebugO
 
     stores = build_stores(existing_home(home))
     masters, pseudonyms = stores.vault.masters, stores.pseudonyms
-    wrapped = _wrapped(stores)
+    wrapped = stores.vault.made_under()
     with stores.connect() as connection:
         from assets.pseudonyms import uses
 
@@ -137,7 +136,7 @@ def _rotate_bronze(settings: PipelineSettings) -> Answer:
         wrapped = stores.vault.rewrap()
         stores.lake.forget(KEYS)
         masters = stores.vault.masters
-        needed = _wrapped(stores)
+        needed = stores.vault.made_under()
         idle = [key for key in masters.keys if key not in needed and key != masters.current]
         if own_file:
             masters.drop(path, idle)
@@ -180,13 +179,3 @@ def _made(row: dict[str, Any]) -> str:
     if row["kind"] == Kind.BRONZE:
         return counted(row["data_keys"], "data key")
     return f"{counted(row['documents'], 'document')}, {counted(row['releases'], 'release')}"
-
-
-def _wrapped(stores: Stores) -> dict[str, int]:
-    """Data keys by the id of their master key."""
-    from assets.bronze.contract import KEYS
-
-    counts: dict[str, int] = {}
-    for key in stores.lake.read(KEYS, ["master"])["master"].to_pylist():
-        counts[key] = counts.get(key, 0) + 1
-    return counts

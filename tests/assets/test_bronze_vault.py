@@ -127,6 +127,9 @@ def test_master_keys_rotate_without_touching_what_is_sealed(vault: Vault, key_fi
 
     alone = Vault(vault._lake, MasterKeys.load(None, key_file))
     assert list(alone.masters.keys) == [new]
+    alone.demand_masters()
+    with pytest.raises(ConfigurationError, match=f"{new} is missing from"):
+        vault.demand_masters()
     assert alone.open(sealed)[0]["content"] == TEXT
     with pytest.raises(ConfigurationError, match="is missing from"):
         vault.open(sealed)

@@ -333,6 +333,8 @@ def test_doctor_sees_what_was_left_undone(ingested: Place) -> None:
     intent = new_intent("subject", "ab" * 32, by="ada", now=datetime(2026, 3, 1, tzinfo=UTC))
     journal.save(intent)
     whole = keys.read_text()
+    masters = ingested.home / "keys" / "bronze.keys"
+    wrapping = masters.read_text()
     PseudonymKeys.add(keys)
     server = EmbeddedServer.attach(ingested.home)
     request = (
@@ -346,12 +348,14 @@ def test_doctor_sees_what_was_left_undone(ingested: Place) -> None:
             checks = {check["check"]: check for check in ingested.json("doctor", code=1)["checks"]}
             keys.write_text(whole.replace(whole.splitlines()[0], "A" * 43 + "="))
             keys.chmod(0o640)
+            masters.write_text("A" * 43 + "=")
             others = {check["check"]: check for check in ingested.json("doctor", code=1)["checks"]}
         finally:
             connection.execute("delete from knowledge.audit where principal = 'p'")
             (ingested.home / "erasures" / f"pending-{intent.number}.json").unlink()
             keys.write_text(whole)
             keys.chmod(0o600)
+            masters.write_text(wrapping)
 
     assert checks["erasures"]["state"] == "fail"
     assert "asked for by ada" in checks["erasures"]["sentence"]
@@ -361,6 +365,7 @@ def test_doctor_sees_what_was_left_undone(ingested: Place) -> None:
     assert "have pseudonyms of an older key: run `knowledge ingest`" in checks["pseudonym keys"]["sentence"]
     assert others["pseudonym keys"]["state"] == "fail"
     assert "run `chmod 600" in others["pseudonym keys"]["sentence"]
+    assert (checks["bronze keys"]["state"], others["bronze keys"]["state"]) == ("ok", "fail")
 
 
 def test_doctor_sees_a_table_without_row_level_security(ingested: Place) -> None:

@@ -19,6 +19,7 @@ from retrieval.errors import SchemaError, UnavailableError
 from retrieval.limits import Deadline
 from retrieval.schema.migrate import OWNER, READER
 from retrieval.settings import Settings
+from retrieval.statements import WALK_ENDS
 
 GRACE_S = 0.5
 """Seconds that a server gets beyond its own limit for a statement to say that it was exceeded."""
@@ -58,8 +59,8 @@ _SESSION = (
     # One batch of the walk; how many it takes is up to the statement (`statements.MEET`).
     "set hnsw.ef_search = 200",
     "set hnsw.iterative_scan = relaxed_order",
-    # A passage of this walk costs as much as eight of an exact scan: 4,000 are as dear as comparing 32,000.
-    "set hnsw.max_scan_tuples = 4000",
+    # So many cost as much as comparing some 16,000.
+    f"set hnsw.max_scan_tuples = {WALK_ENDS}",
 )
 
 

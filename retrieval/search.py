@@ -81,7 +81,7 @@ class Search:
         self._release_read = 0
         self.lexical = bm25.Lexical.nothing()
         self._eligible: NDArray[np.int32] | None = None
-        self.visible = 0
+        self.visible = self.table_rows = 0
 
     @property
     def degraded(self) -> bool:
@@ -127,7 +127,7 @@ class Search:
         """Run the lexical leg over the answer to `reads`."""
         self.lap("lexical")
         self._release_read = release
-        terms, sizes, posts, chunks, length, masked, masked_length, *eligible = row
+        terms, sizes, posts, chunks, length, masked, masked_length, self.table_rows, *eligible = row
         masked_chunks = _numbers(masked or b"")
         self.visible = chunks - len(masked_chunks)
         self._eligible = _numbers(eligible[0]) if eligible else None
@@ -154,7 +154,7 @@ class Search:
         variant = "none"
         if vector is not None:
             eligible = None if self._eligible is None else len(self._eligible)
-            variant = statements.vector_variant(self.visible, eligible, self.lexical.coverage)
+            variant = statements.vector_variant(self.visible, eligible, self.lexical.coverage, self.table_rows)
         parameters: dict[str, object] = {
             "chunks": _array(self.lexical.chunks),
             "scores": _array(self.lexical.scores),

@@ -33,15 +33,25 @@ CANDIDATES = 50
 """How many passages each leg puts forward."""
 
 EXACT_UP_TO = 5_000
-"""Visible rows up to which an exact scan beats the HNSW index in time and recall (measured, see docs)."""
+"""Visible rows up to which an exact scan is as cheap as the HNSW index, and finds more (measured, see docs)."""
 
 EXACT_ALONE_UP_TO = 12_000
 """The same where the vectors decide alone: about what a wide walk costs, which besides never reaches some of many
 passages that are nearly alike (recall .974 of 12,000 real vectors, at any width)."""
 
-MEET, MEET_WIDE = 150, 590
-"""Visible passages that a walk over the HNSW index meets: nearly all of one batch of `hnsw.ef_search`, or of three. The
-wide walk finds .995 of the ten nearest of 6,000 vectors of the packaged model, the other .978 (docs/benchmarks.md)."""
+MEET, MEET_WIDE = 100, 590
+"""Visible passages that a walk over the HNSW index meets: of one batch of `hnsw.ef_search` where half the table is in
+sight, or nearly all of three. The wide walk finds .995 of the ten nearest of 6,000 vectors of the packaged model, the
+other .978 (docs/benchmarks.md)."""
+
+WALK_ENDS = 4_000
+"""Passages of any kind that a walk meets at most, seen or not (`hnsw.max_scan_tuples`)."""
+
+WALK_BEGINS, WALK_GOES_ON = 2_500, 3.5
+"""What the first batch of a walk costs, and then each passage it meets, in rows of an exact scan (measured)."""
+
+WALK_IN_VAIN_UP_TO = 50_000
+"""Visible rows up to which vectors that decide alone are compared at once where a walk would end before its time."""
 
 WORDS_SAY = 0.5
 """Share of the question's words from which the lexical leg puts good passages forward as well, each with its true
@@ -50,7 +60,8 @@ distance. Below it (a question in another language, or in other words) the vecto
 # What the lexical leg reads, as one row: each statement more costs both sides its handling. Postings come as one value,
 # term after term. Masked chunks are few of those that may expire or were removed, so each kind is found by its index.
 _READS = """
-select t.terms, t.sizes, t.posts, s.chunks, s.length, m.masked, m.length{eligible}
+select t.terms, t.sizes, t.posts, s.chunks, s.length, m.masked, m.length,
+       (select reltuples::int from pg_class where oid = '{s}.chunk{p}'::regclass){eligible}
 from (
     select array_agg(term) as terms, array_agg(octet_length(post)) as sizes, string_agg(post, ''::bytea) as posts
     from (
@@ -330,16 +341,23 @@ def until(space: int, partition: int | None) -> sql.SQL:
     return _compose(_UNTIL, space, partition)
 
 
-def vector_variant(visible: int, eligible: int | None, coverage: float) -> str:
-    """How to run the vector leg.
+def vector_variant(visible: int, eligible: int | None, coverage: float, table: int) -> str:
+    """How to run the vector leg: what is expected to cost least, and where the vectors decide alone, finds most.
 
     Args:
         visible: rows it has to choose from.
         eligible: those of them that pass the filters; None: all do.
         coverage: share of the question's words, by weight, that the lexical leg has found.
+        table: rows there are, visible or not, as the planner has last counted them; not above 0 where it has not.
     """
     rows, suffix = (visible, "") if eligible is None else (eligible, "_eligible")
     alone = coverage < WORDS_SAY
-    if rows <= (EXACT_ALONE_UP_TO if alone else EXACT_UP_TO):
+    # as if the passages in sight stood among the others in no order
+    met = (MEET_WIDE if alone else MEET) * max(1.0, table / max(rows, 1))
+    if alone:
+        exact = rows <= EXACT_ALONE_UP_TO or (met >= WALK_ENDS and rows <= WALK_IN_VAIN_UP_TO)
+    else:
+        exact = rows <= max(EXACT_UP_TO, WALK_BEGINS + WALK_GOES_ON * min(met, WALK_ENDS))
+    if exact:
         return f"exact{suffix}"
-    return f"hnsw{suffix}_wide" if alone else f"hnsw{suffix}"
+    return f"hnsw{suffix}{'_wide' if alone else ''}"

@@ -36,6 +36,10 @@ EVERYONE = asker("acme")
 Answers = list[list[Any]]
 
 
+WALKS_COST_NOTHING = {"WALK_BEGINS": 0, "WALK_GOES_ON": 0, "WALK_IN_VAIN_UP_TO": 0}
+"""Settings of `statements` with which the vector index is used above the smallest limits."""
+
+
 def article(name: str, *, passages: int = 2, seed: int = 0, **facts: Any) -> GoldDocument:
     """A document of random words, the same ones each time."""
     draw = random.Random(f"{name} {seed}")
@@ -342,8 +346,8 @@ def test_above_the_threshold_the_vector_index_finds_the_same(
 
     exact = near()
     assert not used(index)
-    for limit in ("EXACT_UP_TO", "EXACT_ALONE_UP_TO"):
-        monkeypatch.setattr(statements, limit, 50)
+    for limit, value in ({"EXACT_UP_TO": 50, "EXACT_ALONE_UP_TO": 50} | WALKS_COST_NOTHING).items():
+        monkeypatch.setattr(statements, limit, value)
     assert near() == exact
     with retriever._pool.connection() as session:
         session.execute("select pg_stat_force_next_flush()")  # else counted only some time later
@@ -373,8 +377,8 @@ def test_passages_behind_many_that_may_not_be_seen_are_found(
         return {hit.chunk_id for hit in retriever.search("the salary fox", principal=EVERYONE, k=20, filters=filters)}
 
     exact = near()
-    for limit in ("EXACT_UP_TO", "EXACT_ALONE_UP_TO"):
-        monkeypatch.setattr(statements, limit, 5)
+    for limit, value in ({"EXACT_UP_TO": 5, "EXACT_ALONE_UP_TO": 5} | WALKS_COST_NOTHING).items():
+        monkeypatch.setattr(statements, limit, value)
     assert near() == exact
     assert len(exact) == 20
 

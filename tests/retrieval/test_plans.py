@@ -153,18 +153,44 @@ def test_words_weigh_what_they_weigh_among_what_is_seen(databases: Any, other: l
 
 
 @pytest.mark.parametrize(
-    ("visible", "eligible", "coverage", "variant"),
+    ("visible", "eligible", "coverage", "table", "variant"),
     [
-        (5_000, None, 1.0, "exact"),
-        (5_001, None, 0.5, "hnsw"),
-        (12_000, None, 0.49, "exact"),
-        (12_001, None, 0.0, "hnsw_wide"),
-        (90_000, 5_000, 0.9, "exact_eligible"),
-        (90_000, 12_000, 0.1, "exact_eligible"),
-        (90_000, 12_001, 0.1, "hnsw_eligible_wide"),
+        (5_000, None, 1.0, 5_000, "exact"),
+        (5_001, None, 0.5, 5_001, "hnsw"),
+        (5_001, None, 0.5, -1, "hnsw"),  # nobody has counted the table yet
+        (6_600, None, 1.0, 133_000, "exact"),  # a walk would meet 2,000 for 100 of these
+        (6_600, None, 1.0, 25_000, "hnsw"),
+        (16_000, None, 1.0, 10_000_000, "exact"),  # it ends after 4,000 in any case
+        (17_000, None, 1.0, 10_000_000, "hnsw"),
+        (12_000, None, 0.49, 12_000, "exact"),
+        (12_001, None, 0.0, 12_001, "hnsw_wide"),
+        (38_000, None, 0.0, 384_000, "exact"),  # it would end before it has met 590
+        (100_000, None, 0.0, 384_000, "hnsw_wide"),
+        (50_001, None, 0.0, 10_000_000, "hnsw_wide"),
+        (90_000, 5_000, 0.9, 90_000, "exact_eligible"),
+        (90_000, 12_000, 0.1, 90_000, "exact_eligible"),
+        (90_000, 20_000, 0.1, 90_000, "hnsw_eligible_wide"),
     ],
 )
-def test_vectors_that_decide_alone_are_compared_with_more(
-    visible: int, eligible: int | None, coverage: float, variant: str
+def test_the_index_is_walked_where_that_costs_less_than_to_compare_everything(
+    visible: int, eligible: int | None, coverage: float, table: int, variant: str
 ) -> None:
-    assert statements.vector_variant(visible, eligible, coverage) == variant
+    assert statements.vector_variant(visible, eligible, coverage, table) == variant
+
+
+def test_a_search_knows_how_many_rows_the_planner_has_counted(large: Index) -> None:
+    """In the tenant's own table; of the parents, which are never counted, it learns nothing."""
+    large.owner.execute("analyze space_1.chunk_1")
+    retriever = large.retriever()
+    tenant = large.owner.execute("select id from knowledge.tenant where name = 'acme'").fetchone()
+    assert tenant is not None
+    found = []
+    for partition in (tenant[0], None):
+        search = Search("word3", asker("acme", "role1"), 10, Filters(), None, uuid.UUID(int=0), "nobody")
+        search.partition = partition
+        with retriever._pool.connection() as connection:
+            connection.execute(*search.entry())
+            search.score(1, connection.execute(*search.reads(1), binary=True).fetchone() or ())
+            connection.rollback()
+        found.append((search.visible, search.table_rows))
+    assert found == [(60, 300), (60, -1)]

@@ -46,7 +46,7 @@ class Outbox:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._under_way = path.with_suffix(".delivering")
-        self._refused = path.with_suffix(".refused")
+        self.refused = path.with_suffix(".refused")
         self._guard = threading.Lock()
         self._lines: list[tuple[bytes, Future[None]]] = []
         self._writing = False
@@ -130,8 +130,8 @@ class Outbox:
         """Hand every row over, oldest first, and forget them. Returns how many were taken.
 
         Args:
-            send: takes rows of one tenant; False where they can never be taken, which sets them aside. An error stops
-                the delivery, and the next one begins anew.
+            send: takes rows of one tenant; False where they can never be taken: each is tried alone, and set aside. An
+                error stops the delivery, and the next one begins anew.
         """
         taken = 0
         with self._locked(self.path.with_suffix(".delivery-lock")):
@@ -147,14 +147,20 @@ class Outbox:
         taken = 0
         for _, group in itertools.groupby(_rows(self._under_way), key=lambda row: row.get("tenant")):
             while batch := list(itertools.islice(group, BATCH)):
-                if send(batch):
-                    taken += len(batch)
-                else:
-                    handle = os.open(self._refused, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                    with os.fdopen(handle, "ab") as aside:
-                        aside.writelines(json.dumps(row).encode() + b"\n" for row in batch)
+                taken += self._hand_over(batch, send)
         self._under_way.unlink()
         return taken
+
+    def _hand_over(self, rows: Sequence[Mapping[str, Any]], send: Send) -> int:
+        """How many of the rows were taken. Those that never can be are set aside, and hold back no other."""
+        if send(rows):
+            return len(rows)
+        if len(rows) > 1:
+            return sum(self._hand_over([row], send) for row in rows)
+        handle = os.open(self.refused, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "ab") as aside:
+            aside.write(json.dumps(rows[0]).encode() + b"\n")
+        return 0
 
     @contextmanager
     def _locked(self, path: Path | None = None) -> Iterator[None]:
@@ -170,7 +176,9 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for line in file:
             with suppress(ValueError):  # half a row: its answer was never given
-                yield json.loads(line)
+                row = json.loads(line)
+                if isinstance(row, dict):
+                    yield row
 
 
 def sender(connection: psycopg.Connection[Any]) -> Send:
@@ -178,12 +186,19 @@ def sender(connection: psycopg.Connection[Any]) -> Send:
     assert connection.autocommit, "within another transaction a row would be forgotten before it is committed"
 
     def send(rows: Sequence[Mapping[str, Any]]) -> bool:
-        entry = {"tenant": rows[0]["tenant"], "roles": ["everyone"], "clearance": 0, "release": None}
-        with connection.transaction():
-            entered = connection.execute(ENTER, entry).fetchone()
-            if entered is None or entered[0] is not None:
-                return False  # a tenant that is not there any more has no log to write to
-            connection.cursor().executemany(DELIVER, rows)
+        entry = {"tenant": rows[0].get("tenant"), "roles": ["everyone"], "clearance": 0, "release": None}
+        try:
+            with connection.transaction():
+                entered = connection.execute(ENTER, entry).fetchone()
+                if entered is None or entered[0] is not None:
+                    return False  # a tenant that is not there any more has no log to write to
+                connection.cursor().executemany(DELIVER, rows)
+        except psycopg.DataError:
+            return False  # a value that no row can hold
+        except psycopg.ProgrammingError as error:
+            if error.sqlstate is not None:
+                raise  # the schema's fault, which can be mended
+            return False  # the driver's: a value is missing
         return True
 
     return send

@@ -34,6 +34,10 @@ from retrieval.snapshot import DamagedError, Header
 KEPT = 4
 """Tenants whose snapshots stay in memory."""
 
+AHEAD = timedelta(minutes=5)
+"""How far ahead of the reader's clock a snapshot may be written. By a clock further behind nothing would be old, or
+expired."""
+
 DOCUMENTS, CHUNKS, POSTINGS = b"D", b"C", b"P"
 """First byte of a frame: access sets and documents, passages, packed postings of one access set."""
 
@@ -156,6 +160,11 @@ class Standby:
             raise UnavailableError(
                 f"{problem} The standby does not answer: it was written at {header.written_at}, longer ago than"
                 " KNOWLEDGE_STANDBY_MAX_AGE_H"
+            )
+        if header.written - now > AHEAD:
+            raise UnavailableError(
+                f"{problem} The standby does not answer: it was written at {header.written_at}, and it is"
+                f" {now.isoformat(timespec='seconds')} here: compare the clocks"
             )
         if search.release is not None and search.release != header.release:
             raise UnavailableError(f"{problem} The standby holds release {header.release} alone")

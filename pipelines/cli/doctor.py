@@ -386,11 +386,22 @@ class _Patient:
         from datetime import timedelta
 
         from pipelines.stores import utc_now
+        from retrieval.outbox import Outbox
         from retrieval.snapshot import SUFFIX, read_header
 
-        folder = self.settings.standby
+        folder, outbox = self.settings.standby, Outbox(self.settings.outbox)
         if folder is None:
             return "off: KNOWLEDGE_STANDBY names no folder"
+        if outbox.refused.exists():
+            raise _WarningError(
+                f"The audit log could not take rows of answers that the standby gave: see {outbox.refused}, keep what"
+                " you need and remove it"
+            )
+        if outbox.waiting:
+            raise _WarningError(
+                f"{outbox.path} holds audit rows of answers that the standby gave: the next search that the database"
+                " answers delivers them"
+            )
         release = self._current()[0]
         files = sorted(folder.glob(f"*{SUFFIX}"))
         if not files:

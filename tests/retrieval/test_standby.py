@@ -31,6 +31,7 @@ from retrieval import AsyncRetriever, Filters, Retriever, SearchResult, Shape, U
 from retrieval.analysis import passage_terms, query_terms
 from retrieval.audit import load_key
 from retrieval.outbox import Outbox, sender
+from retrieval.schema.migrate import READER
 from retrieval.snapshot import DamagedError, path_of, read, read_header
 from retrieval.standby import Snapshot
 from tests.retrieval.failure import victim
@@ -301,6 +302,10 @@ def test_when_it_does_not_answer(served: Index, folder: Path) -> None:
         assert len(retriever.search("fox", principal=ADA, release=1)) == 2
         clock[0] += timedelta(seconds=1)
         failing(retriever, "longer ago than KNOWLEDGE_STANDBY_MAX_AGE_H")
+        clock[0] = NOW - timedelta(minutes=5)
+        assert len(retriever.search("fox", principal=ADA)) == 2
+        clock[0] = datetime(1970, 1, 1, tzinfo=UTC)  # a machine whose clock was lost: nothing would have expired
+        failing(retriever, "it is 1970-01-01T00:00:00.00:00 here: compare the clocks")
         clock[0] = NOW
         path_of(folder, "acme").write_bytes(b"no file")
         failing(retriever, "is no standby file")
@@ -352,6 +357,24 @@ def test_rows_survive_a_process_that_dies_and_a_delivery_that_breaks(tmp_path: P
     assert outbox.deliver(lambda rows: False) == 0
     assert json.loads((tmp_path / "audit" / "pending.refused").read_text()) == {"request_id": 6}
     assert outbox.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_row_that_the_log_cannot_take_holds_back_no_other(served: Index, folder: Path) -> None:
+    write_standby(served.owner, folder, key_of(folder), now=NOW)
+    with down(served, folder, wall=lambda: NOW) as retriever:
+        results = [retriever.search("fox", principal=ADA) for _ in range(4)]
+        outbox = Outbox(retriever.settings.outbox)
+        rows = [json.loads(line) for line in outbox.path.read_text().splitlines()]
+        rows[1]["k"] = "many"
+        del rows[2]["query_pseudonym"]
+        outbox.path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"tenant": None}, {}, 3]))
+        with psycopg.connect(served.server.dsn(READER, served.name), autocommit=True) as reader:
+            assert outbox.deliver(sender(reader)) == 2
+    assert not outbox.waiting
+    assert len(outbox.refused.read_text().splitlines()) == 4
+    taken = [results[0].request_id, results[3].request_id]
+    found = served.owner.execute("select request_id from knowledge.audit where request_id = any (%s)", [taken])
+    assert len(found.fetchall()) == 2
 
 
 @contextmanager

@@ -220,3 +220,20 @@ def test_pages_are_counted_before_they_are_read() -> None:
     with pytest.raises(RefusedError) as refused:
         read(make_pdf([["Text."]] * 4), "a.pdf", Limits(pages=3))
     assert refused.value.code == "too_many_pages"
+
+
+def test_large_headings_that_count_along_with_the_pages_stay() -> None:
+    pages = [
+        [
+            Run("Nordwind GmbH", 60, 810, 8),
+            Run(f"Abschnitt {page}", 60, 770, 20),
+            *column(60, 730, f"Nummer {page * 11} ist gemeint.", *SENTENCES, *SENTENCES, f"Ende {page * 7}."),
+            Run(f"Seite {page}", 300, 30, 8),
+        ]
+        for page in range(1, 5)
+    ]
+    document = only(place(pages))
+    headings = [text for kind, text in blocks_of(document) if kind == "heading"]
+    assert headings == [f"Abschnitt {page}" for page in range(1, 5)]
+    assert "Nordwind" not in document.text
+    assert "Seite" not in document.text

@@ -170,11 +170,15 @@ def _without_running_titles(pages: Sequence[Sequence[Line]]) -> list[list[Line]]
     keys = [[_edge_keys(line) for line in found] for found in edges]
     seen = Counter(key for found in keys for key in {key for line_keys in found for key in line_keys})
     often = max(_REPEATED_PAGES, _REPEATED_SHARE * len(pages))
-    heights = _heights_of_titles(pages, edges)
+    body = _size_of_text(pages)
+    heights = _heights_of_titles(pages, edges, body)
 
     def runs(line: Line, line_keys: list[tuple[str, int | None]]) -> bool:
         if (number := _PAGE_NUMBER.fullmatch(line.text.strip())) and int(number[1]) == line.page:
             return True
+        if line.size >= _LARGER * body > 0:
+            # a heading may count along, `Part 3` on page 3; what is large and a running title says the same on each
+            line_keys = [key for key in line_keys if key[0] == one_line(line.text)]
         if line.placed and _height(line) in heights:
             return True
         # Text that counts along with the pages, or stays in its place, is a running title after a few of them.
@@ -187,16 +191,20 @@ def _without_running_titles(pages: Sequence[Sequence[Line]]) -> list[list[Line]]
     return kept if any(line.text.strip() for page in kept for line in page) else [list(page) for page in pages]
 
 
-def _heights_of_titles(pages: Sequence[Sequence[Line]], edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Heights at which most pages have a line of its own above or below the text, whatever it says.
-
-    Titles of slides stand like that, too: lines larger than the text do not count.
-    """
+def _size_of_text(pages: Iterable[Iterable[Line]]) -> float:
+    """Size of most letters."""
     letters: Counter[float] = Counter()
     for page in pages:
         for line in page:
             letters[line.size] += len(line.text)
-    body = max(letters, key=lambda size: (letters[size], -size), default=0.0)
+    return max(letters, key=lambda size: (letters[size], -size), default=0.0)
+
+
+def _heights_of_titles(pages: Sequence[Sequence[Line]], edges: Sequence[Sequence[Line]], body: float) -> set[int]:
+    """Heights at which most pages have a line of its own above or below the text, whatever it says.
+
+    Titles of slides stand like that, too: lines larger than the text (`body`) do not count.
+    """
     found: Counter[int] = Counter()
     full = 0
     for page, lines in zip(pages, edges, strict=True):

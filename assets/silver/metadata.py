@@ -121,7 +121,9 @@ def metadata_from(mapping: Mapping[str, object]) -> Metadata:
     language_key, language = _first(values, _LANGUAGE_KEYS, _language)
     url_key, url = _first(values, _URL_KEYS, _address)
     author_key, authors = _first(values, _AUTHOR_KEYS, _names)
-    tags = {key: found for key in _TAG_KEYS if (found := _list(values.get(key)))}
+    # Jekyll, which alone has layouts of this name, separates tags with blanks
+    blanks = isinstance(values.get("layout"), str)
+    tags = {key: found for key in _TAG_KEYS if (found := _list(values.get(key), blanks))}
     used = {title_key, published_key, language_key, url_key, author_key, *tags}
     return Metadata(
         title=title,
@@ -207,8 +209,10 @@ def _split_names(text: str) -> list[str]:
     return names
 
 
-def _list(value: object) -> tuple[str, ...]:
-    items = value if isinstance(value, list) else (_text(value) or "").split(",")
+def _list(value: object, blanks: bool = False) -> tuple[str, ...]:
+    written = (None if isinstance(value, list) else _text(value)) or ""
+    separated = written.split() if blanks and "," not in written else written.split(",")
+    items = value if isinstance(value, list) else separated
     return tuple(text for item in items if (text := _text(item)))
 
 

@@ -372,3 +372,39 @@ def test_a_table_of_too_many_cells_is_refused() -> None:
     with pytest.raises(RefusedError) as refused:
         read_parts(b"a;b\nc;d\ne;f\n", "a.csv", Limits(cells=5))
     assert refused.value.code == "too_many_entries"
+
+
+NOTE = """---json
+{"title": "Notiz", "author": {"name": "Aylin Demir"}}
+---
+
+import Kasten from './Kasten.astro';
+export const meta = {};
+
+## Schall {#schall .wichtig}
+
+Mehr in [[Aufbau|dem Aufbau]] und [[Hof]], ==sehr== laut, ![[bild.png]] %%nur für uns%% aber `[[ -f a ]] == %%`. ^a1
+
+> [!warning]- Achtung
+> Heiß.
+
+[Link](x){:target="_blank"} {/* weg */}
+{: .notice}
+"""
+
+
+def test_notation_of_notes_and_of_site_generators_is_no_text() -> None:
+    document = read(NOTE.encode(), "notiz.mdx")
+    assert blocks_of(document) == [
+        ("heading", "Schall"),
+        ("paragraph", "Mehr in dem Aufbau und Hof, sehr laut, aber [[ -f a ]] == %%."),
+        ("paragraph", "Achtung Heiß."),
+        ("paragraph", "Link"),
+    ]
+    assert (document.title, document.authors) == ("Notiz", ("Aylin Demir",))
+    assert [hidden.text for hidden in document.hidden] == ["nur für uns"]
+
+
+@pytest.mark.parametrize(("head", "tags"), [("layout: post\n", ("a", "b")), ("", ("a b",))])
+def test_jekyll_separates_tags_with_blanks(head: str, tags: tuple[str, ...]) -> None:
+    assert read(f"---\n{head}tags: a b\n---\nText".encode(), "a.md").tags == tags

@@ -16,7 +16,10 @@ from assets.silver.refusal import RefusedError
 _MAX_CHARACTERS = 256 * 1024
 _MAX_DEPTH = 32
 
-_FENCED = re.compile(r"\s*(?P<fence>---|\+\+\+)[ \t]*\n(?P<head>.*?)^(?:(?P=fence)|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M)
+_FENCED = re.compile(
+    r"\s*(?P<fence>---|\+\+\+)(?P<kind>json|toml|yaml)?[ \t]*\n(?P<head>.*?)^(?:(?P=fence)|\.\.\.)[ \t]*(?:\n|\Z)",
+    re.S | re.M,
+)
 _UNCLOSED = re.compile(r"\s*(?:---|\+\+\+)[ \t]*\n\s*[\w-]+[ \t]*[:=]")
 _JSON = re.compile(r"\s*\{\s*[\"}]")
 
@@ -51,12 +54,20 @@ def split(text: str) -> tuple[dict[str, Any], str]:
         if _UNCLOSED.match(text):
             raise RefusedError("bad_front_matter", "the front matter is opened and never closed")
         return {}, text
-    if match["fence"] == "---" and not re.search(r"^[^\s#].*:", match["head"], re.M) and match["head"].strip():
+    if match["kind"] == "json":
+        return _split_json(match["head"])[0], text[match.end() :]
+    if (
+        match["fence"] == "---"
+        and not match["kind"]
+        and not re.search(r"^[^\s#].*:", match["head"], re.M)
+        and match["head"].strip()
+    ):
         # Prose between two thematic breaks, not metadata.
         return {}, text
     if len(match["head"]) > _MAX_CHARACTERS:
         raise RefusedError("bad_front_matter", f"the front matter is longer than {_MAX_CHARACTERS} characters")
-    parse = parse_yaml if match["fence"] == "---" else _parse_toml
+    as_yaml = match["kind"] == "yaml" or (match["fence"] == "---" and not match["kind"])
+    parse = parse_yaml if as_yaml else _parse_toml
     return parse(match["head"], first_line=text.count("\n", 0, match.start("head")) + 1), text[match.end() :]
 
 

@@ -19,14 +19,26 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-READER = "markdown/4"
+READER = "markdown/5"
 
 _DROPPED_INLINE = re.compile(r"<(?P<end>/?)(?P<tag>script|style)\b", re.IGNORECASE)
 _VOID = re.compile(r"<(?:br|hr|img|input|wbr|area|col|embed|link|meta|source|track)\b|<[!?]", re.IGNORECASE)
 _LINE_BREAK = re.compile(r"<br\b", re.IGNORECASE)
 _IMAGE_TEXT = re.compile(r"""<img\b[^>]*?\balt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
-_SHORTCODE = re.compile(r"\{%[^%{}\n]*%\}|\{\{[<%][^{}\n]*[>%]\}\}")
-"""Instructions of Jekyll, Liquid and Hugo to themselves."""
+_SHORTCODE = re.compile(
+    r"\{%[^%{}\n]*%\}|\{\{[<%][^{}\n]*[>%]\}\}|[ \t]*\{:(?=[ \t]*[.#\w-])[^{}\n]*\}|\{/\*[^{}\n]*\*/\}"
+    r"|[ \t]*\{#[\w:.-]+(?:[ \t][^{}\n]*)?\}[ \t]*\Z"
+)
+"""Instructions of Jekyll, Liquid, kramdown, Hugo and MDX to themselves; the last ones name a heading."""
+_WIKI = re.compile(r"!?\[\[[^\[\]\n]{1,300}\]\]")
+_MARKED = re.compile(r"(?<![=\w])==(?=[^\s=])([^=\n]{1,500})(?<=\S)==(?![=\w])")
+_ASIDE = re.compile(r"(?:(?<=\s)|\A)%%[^%]{1,2000}%%(?=\s|\Z)")
+_CALLOUT = re.compile(r"\[!\w{2,20}\][+-]?(?:[ \t]+|\Z)")
+_PLACE = re.compile(r"[ \t]\^[A-Za-z0-9-]{1,40}\Z")
+"""What editors of notes (Obsidian) and GitHub add to Markdown: links and embedded files, marked words, comments, the
+kind of a callout, and the name of a block."""
+_MODULE = re.compile(r"(?:import\s[^\n]*['\"][^'\"\n]+['\"];?|export\s+(?:const|let|default|function)\b[^\n]*)\Z")
+"""A line of MDX that is program."""
 _REFERENCE = re.compile(r"\{\{[<%]\s*(?:rel)?ref\s[^{}\n]*[>%]\}\}")
 """Hugo's way to write a link target; with its blanks it would keep the link from being seen as one."""
 
@@ -79,7 +91,8 @@ def blocks(body: str, hidden: list[Hidden]) -> Iterator[MarkdownBlock]:
         elif token.type in ("bullet_list_open", "ordered_list_open"):
             yield MarkdownBlock("list", "\n".join(_items(tokens[at : end + 1], hidden)))
         elif token.type == "inline":
-            yield MarkdownBlock("paragraph", inline_text(token, hidden), inline=token)
+            if not token.content.startswith(("import", "export")) or not _is_program(token.content):
+                yield MarkdownBlock("paragraph", inline_text(token, hidden), inline=token)
         elif token.type in ("fence", "code_block"):
             yield MarkdownBlock("code", token.content)
         elif token.type == "html_block":
@@ -152,8 +165,26 @@ def inline_text(token: Token, hidden: list[Hidden], skip: int = 0) -> str:
     """Text of a paragraph, heading or cell without its markup, from its child `skip` on."""
     children = (token.children or ())[skip:]
     if any(child.type == "html_inline" for child in children):
-        return _SHORTCODE.sub("", _text_with_html(children, hidden))
-    return _SHORTCODE.sub("", "".join(_child_text(child, hidden) for child in children))
+        text = _text_with_html(children, hidden)
+    else:
+        text = "".join(_child_text(child, hidden) for child in children)
+    if "{" in text:
+        text = _SHORTCODE.sub("", text)
+    if text.startswith("[!"):
+        text = _CALLOUT.sub("", text, count=1)
+    return _PLACE.sub("", text) if " ^" in text else text
+
+
+def _without_notation(text: str, hidden: list[Hidden]) -> str:
+    """Text of a note as it is shown: links by their names, comments apart."""
+    hidden += [Hidden("comment", aside.strip(" %")) for aside in _ASIDE.findall(text)]
+    text = _ASIDE.sub("", text)
+    text = _WIKI.sub(lambda link: "" if link[0][0] == "!" else link[0][2:-2].rpartition("|")[2].strip(), text)
+    return _MARKED.sub(r"\1", text)
+
+
+def _is_program(text: str) -> bool:
+    return all(map(_MODULE.match, text.split("\n")))
 
 
 def _text_with_html(children: Sequence[Token], hidden: list[Hidden]) -> str:
@@ -202,7 +233,10 @@ def _child_text(child: Token, hidden: list[Hidden]) -> str:
         return "\n"
     if child.type == "image":
         return inline_text(child, hidden)
-    return child.content
+    text = child.content
+    if child.type == "text" and ("[[" in text or "==" in text or "%%" in text):
+        return _without_notation(text, hidden)
+    return text
 
 
 def _html_inline_text(html: str) -> str:

@@ -28,7 +28,7 @@ __all__ = ["READERS", "REGISTRY", "read"]
 REGISTRY = "registry/3"
 """Version of the choice itself: files it refuses are looked at again when it learns another format."""
 
-_FRONT_MATTER = re.compile(r"\s*(?:---|\+\+\+)[ \t]*(?:\r\n?|\n)")
+_FRONT_MATTER = re.compile(r"\s*(?:---|\+\+\+)(?:json|toml|yaml)?[ \t]*(?:\r\n?|\n)")
 _CONTROL_BYTES = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _MOST_CONTROLS = 0.3
 _MOST_CONTROLS_UNREADABLE = 0.05

@@ -58,7 +58,7 @@ def unlimited(read: Callable[[str], Parts]) -> Callable[[str, Limits], Parts]:
 
 
 _TEXT = (".txt", ".text")
-_MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
+_MARKDOWN = (".md", ".markdown", ".mdown", ".mkd", ".mdx")
 _HTML = (".html", ".htm", ".xhtml")
 _XML = (".xml",)
 

@@ -23,7 +23,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-READER = "transcript-markdown/2"
+READER = "transcript-markdown/3"
 
 _SAMPLE = 60_000
 _FEWEST = 3

@@ -25,6 +25,7 @@ _TEMPLATES = {
     "text recognition got through {} of {} pages": "die Texterkennung schaffte {} von {} Seiten",
     "more than {} entries in the archive": "mehr als {} Einträge im Archiv",
     "more than {} entries": "mehr als {} Einträge",
+    "more than {} messages": "mehr als {} Nachrichten",
     "more than {} parts": "mehr als {} Teile",
     "more than {} passages": "mehr als {} Abschnitte",
     "more than {} paragraphs": "mehr als {} Absätze",

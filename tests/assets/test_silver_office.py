@@ -480,3 +480,53 @@ def test_cells_beyond_the_limit_are_refused() -> None:
     with pytest.raises(RefusedError) as refused:
         read(buffer.getvalue(), "a.xlsx", Limits(cells=7))
     assert (refused.value.code, refused.value.detail) == ("too_many_entries", "more than 7 filled cells")
+
+
+def test_a_mailbox_holds_a_document_for_each_message() -> None:
+    first, second, sealed = message("Eins"), message("Zwei"), message("Drei")
+    first.set_content("Guten Tag.\n\nFrom hier an geht es weiter.\n")
+    second.set_content("Anbei die Liste.\n")
+    second.add_attachment("Größe: 12\n", filename="liste.txt")
+    second["Message-ID"] = "<2@example.org>"
+    sealed.add_header("Content-Type", "application/pkcs7-mime")
+    box = b"".join(
+        b"From maja@example.org Tue Mar  3 09:00:00 2026\n"
+        + one.as_bytes().replace(b"\nFrom hier", b"\n>From hier")
+        + b"\n"
+        for one in (first, second, sealed)
+    )
+    documents = read(box, "archiv.mbox")
+    assert [document.title for document in documents] == ["Eins", "Zwei", "liste"]
+    assert "\n\nFrom hier an geht es weiter." in documents[0].text
+    assert (documents[2].part or "").startswith(f"{documents[1].part}/")
+    assert [part.code for part in documents[0].refused] == ["encrypted"]
+    # what a message is called does not depend on the messages before it
+    rest = read(box[box.index(b"From maja", 9) :], "archiv.mbox")
+    assert [document.part for document in rest] == [document.part for document in documents[1:]]
+
+
+def test_a_page_that_a_browser_saved_is_read_as_a_page() -> None:
+    made = EmailMessage()
+    made["From"] = "<Saved by Blink>"
+    made["Subject"] = "Seite"
+    made["Snapshot-Content-Location"] = "https://example.org/seite"
+    made.set_content(
+        "<html lang='de'><head><title>Seite</title></head><body><nav><a href='/'>Start</a></nav><main><h2>Schall</h2>"
+        "<p>Die Pumpe steht im Hof und ist leise, was alle freut.</p></main></body></html>",
+        subtype="html",
+    )
+    made.add_related(b"p { color: red }", maintype="text", subtype="css")
+    (document,) = read(made.as_bytes(), "seite.mhtml")
+    assert [block.kind for block in document.blocks] == ["heading", "paragraph"]
+    assert (document.title, document.url, document.language) == ("Seite", "https://example.org/seite", "de")
+    assert document.notes == ()
+
+
+def test_footers_of_lists_and_headers_beyond_ascii() -> None:
+    head = "From: Maja Lindqvist <m@example.org>\nSubject: Größe\nContent-Type: text/plain; charset=iso-8859-1\n\n"
+    rule = "_" * 47
+    for footer in (f"{rule}\nTeam mailing list\nhttps://example.org/mailman/listinfo/team\n", ""):
+        (document,) = read(f"{head}Ein Satz.\n{footer}".encode("latin-1"), "a.eml")
+        assert (document.title, document.text) == ("Größe", "Ein Satz.")
+    (document,) = read(f"{head}Name:\n{rule}\nDatum und Unterschrift\n".encode("latin-1"), "a.eml")
+    assert "Unterschrift" in document.text

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from email import errors, policy
 from email.message import EmailMessage
@@ -17,10 +18,11 @@ from assets.silver.document import Document, Hidden, RefusedPart
 from assets.silver.limits import Limits
 from assets.silver.metadata import Metadata
 from assets.silver.normalise import DocumentBuilder, clean_characters, line_ends, one_line
+from assets.silver.readers import html_page
 from assets.silver.readers.html_tree import pieces_of
 from assets.silver.refusal import RefusedError
 
-READER = "eml/4"
+READER = "eml/5"
 
 _SEARCHED = 16 * 1024
 _HEADER = re.compile(rb"(?:From [^\n]*\n)?[A-Za-z][A-Za-z0-9-]{1,60}:[ \t\r\n]")
@@ -35,6 +37,18 @@ _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 _UNREADABLE = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted"})
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 """Byte-order marks, which say more than a header."""
+_FOOTER = re.compile(r"\n_{30,}[ \t]*\n(?=[^_]{1,600}\Z)")
+_OF_A_LIST = re.compile(
+    r"\b(?:mailman|listinfo|list(?:e|en|s|serv)?)\b|-(?:list|liste)\b|unsubscribe|abbestellen", re.IGNORECASE
+)
+"""What programs that distribute mail put under each message, and how it shows."""
+_NEXT = re.compile(rb"(?:\A|\r?\n\r?\n)From [^\r\n]{3,200}\d{4}[^\r\n]{0,10}\r?\n(?=[A-Za-z][A-Za-z0-9-]{1,60}:)")
+"""Where a message begins in a mailbox (mbox, RFC 4155)."""
+_QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
+_BESIDE = ("font/", "text/css", "text/javascript", "application/javascript", "application/x-javascript")
+"""What belongs to the look of a page that was sent or saved whole."""
+_SAVED_FROM = "Snapshot-Content-Location"
+"""Header of a page that a browser saved as a message (MHTML); its value is the address."""
 _SIGNED = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"})
 
 _Broken = (LookupError, ValueError, AttributeError, TypeError, AssertionError, errors.MessageError)
@@ -52,7 +66,7 @@ def shows(content: bytes, ending: str) -> bool:
 
 
 def read(content: bytes, limits: Limits) -> tuple[Document, ...]:
-    """A message and its attachments.
+    """A message and its attachments; of a mailbox (mbox), each of its messages.
 
     The subject is the title, the sender's name the author; addresses and receivers are not kept. The text of the
     message is its plain part, else its HTML; a signature is left out. Attachments that no reader reads are in
@@ -61,13 +75,47 @@ def read(content: bytes, limits: Limits) -> tuple[Document, ...]:
     Raises:
         RefusedError: `encrypted`, `malformed`, `nested_too_deep`, `too_many_entries`.
     """
+    begins = [match.end() for match in _NEXT.finditer(content)] if content.startswith(b"From ") else []
+    return tuple(_read(_parsed(content), limits)) if len(begins) < 2 else _mailbox(content, begins, limits)
+
+
+def _mailbox(content: bytes, begins: Sequence[int], limits: Limits) -> tuple[Document, ...]:
+    """The messages of a mailbox that begin at these bytes; one that is refused leaves the others."""
+    if len(begins) > limits.entries:
+        raise RefusedError("too_many_entries", f"more than {limits.entries} messages")
+    found: list[Document] = []
+    refused_parts: list[RefusedPart] = []
+    refused: RefusedError | None = None
+    for start, end in zip(begins, [*begins[1:], len(content)], strict=True):
+        raw = content[start:end]
+        raw = _QUOTED_FROM.sub(rb"\1", raw if end == len(content) else raw[: raw.rfind(b"\nFrom ")])
+        name = f"message-{hashlib.sha256(raw).hexdigest()[:16]}"
+        try:
+            message = _parsed(raw)
+            if identity := _header(message, "Message-ID"):
+                name = f"message-{hashlib.sha256(identity.encode(errors='replace')).hexdigest()[:16]}"
+            documents = list(_read(message, limits))
+        except RefusedError as error:
+            refused = error
+            refused_parts.append(RefusedPart(name, error.code, error.detail, READER))
+            continue
+        for document in documents:
+            refused_parts += [replace(part, part=f"{name}/{part.part}") for part in document.refused]
+            found.append(
+                replace(document, refused=(), part=name if document.part is None else f"{name}/{document.part}")
+            )
+    if refused is not None and not found:
+        raise refused
+    return (replace(found[0], refused=tuple(refused_parts)), *found[1:])
+
+
+def _parsed(content: bytes) -> EmailMessage:
     try:
-        message = BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
+        return BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
     except RecursionError as error:
         raise RefusedError("nested_too_deep", "parts of the message") from error
     except _Broken as error:
         raise RefusedError("malformed", "the message cannot be understood") from error
-    return tuple(_read(message, limits))
 
 
 @dataclass(slots=True)
@@ -150,12 +198,16 @@ def _contents(message: EmailMessage, limits: Limits) -> _Contents:
             found.html.append(part)
         elif kind.startswith("image/"):
             found.pictures += 1
-        elif kind not in _SIGNED and not kind.startswith("multipart/"):
+        elif kind not in _SIGNED and not kind.startswith(("multipart/", *_BESIDE)):
             found.attached.append(part)
     return found
 
 
 def _body(message: EmailMessage, contents: _Contents) -> Document:
+    address = _header(message, _SAVED_FROM).strip()
+    if address and contents.html:
+        page = html_page.read(line_ends(_text(contents.html[0])))
+        return replace(page, reader=READER, url=page.url or (address if address.startswith("http") else None))
     builder = DocumentBuilder()
     hidden: list[Hidden] = []
     plain = "\n\n".join(filter(None, (_plain(part) for part in contents.plain)))
@@ -174,6 +226,8 @@ def _body(message: EmailMessage, contents: _Contents) -> Document:
 
 def _plain(part: EmailMessage) -> str:
     text = _SIGNATURE.split(clean_characters(_text(part)), maxsplit=1)[0]
+    if (footer := _FOOTER.search(text)) is not None and _OF_A_LIST.search(text, footer.end()):
+        text = text[: footer.start()]
     if str(part.get_param("format", "")).casefold() != "flowed":
         return text
     # A blank at the end of a line says that the line goes on (RFC 3676).
@@ -245,9 +299,14 @@ def _metadata(message: EmailMessage) -> Metadata:
 
 
 def _header(message: EmailMessage, name: str) -> str:
+    """A header as people read it; one that holds bytes beyond ASCII as it is, which no standard allows, is decoded."""
     try:
-        return str(message.get(name) or "")
-    except _Broken:
+        value = str(message.get(name) or "")
+        if "\ufffd" not in value:
+            return value
+        raw = next(str(text) for key, text in message.raw_items() if key.casefold() == name.casefold())
+        return decode(raw.encode("utf-8", "surrogateescape")).text
+    except (*_Broken, RefusedError):
         return ""
 
 

@@ -64,7 +64,7 @@ BINARY_FORMATS: tuple[BinaryFormat, ...] = (
     BinaryFormat("archive", unread.ARCHIVE, unread.refuse_archive, (".zip",), lambda content, *_: is_zip(content)),
     BinaryFormat("legacy", unread.LEGACY, unread.refuse_legacy, (".doc", ".xls", ".ppt"), _is_legacy),
     BinaryFormat("rtf", rtf.READER, rtf.read, (".rtf",), lambda content, *_: content.lstrip().startswith(b"{\\rtf")),
-    BinaryFormat("eml", eml.READER, eml.read, (".eml",), _is_message),
+    BinaryFormat("eml", eml.READER, eml.read, (".eml", ".mbox", ".mht", ".mhtml"), _is_message),
 )
 """Asked in this order, before the file is taken for text."""
 

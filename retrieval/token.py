@@ -23,6 +23,9 @@ SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 KEY_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 """Algorithms by what verifies them. Never both for one key: a public key used as a secret lets everybody sign."""
 
+CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
+"""Curve of each algorithm: RFC 7518, section 3.4."""
+
 SECRET_BYTES = 32
 """Shortest secret: RFC 7518, section 3.2, for HS256."""
 RSA_BITS = 2048
@@ -234,6 +237,43 @@ class _Secret:
         return self._secret
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A public key, and the one algorithm that its file says it is for."""
+
+    public: Any
+    named: str | None
+
+    @classmethod
+    def of(cls, jwk: dict[str, Any]) -> _Key | None:
+        """The key of an entry of a JWKS; None for one that is not understood or signs nothing.
+
+        RFC 7517, section 5, wants it so: a new kind of key beside the others must not lock everybody out. Symmetric
+        keys have no place there.
+        """
+        import jwt
+
+        if jwk.get("kty") not in ("RSA", "EC", "OKP") or jwk.get("use", "sig") != "sig":
+            return None
+        try:
+            return cls(jwt.PyJWK(jwk).key, jwk.get("alg"))
+        except (ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError):
+            return None
+
+    def fits(self, algorithm: str) -> bool:
+        """Whether it may have signed with an algorithm: the named one, else those of its kind."""
+        from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+        if self.named is not None:
+            return self.named == algorithm
+        if isinstance(self.public, RSAPublicKey):
+            return algorithm[:2] in {"RS", "PS"}
+        if isinstance(self.public, EllipticCurvePublicKey):
+            return CURVES.get(algorithm) == self.public.curve.name
+        return algorithm == "EdDSA"
+
+
 class _KeyFile:
     """Public keys of a file, by name where the file gives names."""
 
@@ -241,8 +281,8 @@ class _KeyFile:
         self._path = path
         self._guard = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
-        self._named: dict[str, Any] = {}
-        self._only: Any = None
+        self._named: dict[str, _Key] = {}
+        self._only: _Key | None = None
         self._read()
 
     def find(self, kid: object, algorithm: str) -> Any:
@@ -258,10 +298,9 @@ class _KeyFile:
                 key = self._only  # a PEM file gives no names
         if key is None:
             raise InvalidTokenError("The token is signed with a key that is not known")
-        meant_for = getattr(key, "algorithm_name", None)
-        if meant_for is not None and meant_for != algorithm:
+        if not key.fits(algorithm):
             raise InvalidTokenError("The token is signed with an algorithm that its key is not meant for")
-        return getattr(key, "key", key)
+        return key.public
 
     def _read(self) -> None:
         """Read the file if it has changed; of a file that cannot be read now, the keys read before stay."""
@@ -279,26 +318,29 @@ class _KeyFile:
             ) from None
         self._stamp, self._named, self._only = stamp, named, only
 
-    def _parse(self, content: bytes) -> tuple[dict[str, Any], Any]:
+    def _parse(self, content: bytes) -> tuple[dict[str, _Key], _Key | None]:
         import jwt
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-        keys: list[tuple[object, Any]] = []
+        keys: list[tuple[object, _Key]] = []
         try:
             if content.lstrip().startswith(b"{"):
                 given = json.loads(content)["keys"]
-                # symmetric keys have no place in a file of public ones
-                public = [one for one in given if one.get("kty") in {"RSA", "EC", "OKP"} and one.get("use") != "enc"]
-                keys = [(one.get("kid"), jwt.PyJWK(one)) for one in public]
+                if any("d" in one for one in given if isinstance(one, dict)):
+                    raise ConfigurationError(f"The key file {self._path} holds a private key: write public ones alone")
+                known = ((one.get("kid"), _Key.of(one)) for one in given if isinstance(one, dict))
+                keys = [(kid, key) for kid, key in known if key is not None]
+            elif content.count(b"-----BEGIN ") > 1:
+                raise ConfigurationError(f"The key file {self._path} holds several PEM keys: write them as a JWKS")
             else:
-                keys = [(None, load_pem_public_key(content))]
-        except (ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError):
+                keys = [(None, _Key(load_pem_public_key(content), None))]
+        except (ValueError, KeyError, TypeError, jwt.PyJWTError):
             keys = []
         if not keys:
             raise ConfigurationError(
                 f"The key file {self._path} holds no public key: write PEM or a JWKS with RSA, EC or OKP keys"
             )
-        if any(_too_short(getattr(key, "key", key)) for _, key in keys):
+        if any(_too_short(key.public) for _, key in keys):
             raise ConfigurationError(f"The key file {self._path} holds an RSA key of less than {RSA_BITS} bits")
         named = {kid: key for kid, key in keys if isinstance(kid, str)}
         return named, keys[0][1] if len(keys) == 1 else None

@@ -307,6 +307,41 @@ def test_a_key_is_for_its_algorithm_only(tmp_path: Path) -> None:
     refused(verifier(key_file=file, algorithms=["RS256"]), token(rsa_key(), "RS256"))
 
 
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256", "PS384"])
+def test_a_key_that_names_no_algorithm_is_for_those_of_its_kind(tmp_path: Path, algorithm: str) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [jwk(rsa_key(), "RS256", kid="one")]}))
+    assert verifier(key_file=file, algorithms=[algorithm]).principal(token(rsa_key(), algorithm, {"kid": "one"})) == ADA
+    both = verifier(key_file=file, algorithms=[algorithm, "ES256"])
+    refused(both, token(ec_key(), "ES256", {"kid": "one"}))
+    file.write_text(json.dumps({"keys": [jwk(ec_key(), "ES256", kid="one")]}))
+    assert both.principal(token(ec_key(), "ES256", {"kid": "one"})) == ADA
+    refused(both, token(rsa_key(), algorithm, {"kid": "one"}))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA"},
+        {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"},
+        {"kty": "OKP", "crv": "X25519", "x": "AAAA"},
+        {"kty": "RSA"},
+        {"kty": "oct", "k": "AAAA"},
+        {"kty": "RSA", "use": "enc"},
+        {"kty": ["RSA"]},
+        3,
+    ],
+)
+def test_a_key_that_is_not_understood_hides_no_other(tmp_path: Path, other: object) -> None:
+    file = tmp_path / "keys.json"
+    if isinstance(other, dict):
+        other = {"kid": "two", **other}
+    file.write_text(json.dumps({"keys": [other, jwk(rsa_key(), "RS256", kid="one")]}))
+    check = verifier(key_file=file)
+    assert check.principal(token(rsa_key(), "RS256", {"kid": "one"})) == ADA
+    refused(check, token(rsa_key(), "RS256", {"kid": "two"}))
+
+
 def test_keys_are_rotated_by_writing_the_file(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     old, new = rsa_key(), rsa_key(2048, 1)
@@ -374,6 +409,16 @@ def test_a_file_without_a_public_key(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "key"
     file.write_bytes(content)
     with pytest.raises(ConfigurationError, match="holds no public key"):
+        verifier(key_file=file)
+
+
+def test_a_file_of_private_or_several_pem_keys_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(json.dumps({"keys": [jwk(rsa_key(), "RS256") | {"d": "AAAA"}]}))
+    with pytest.raises(ConfigurationError, match="holds a private key"):
+        verifier(key_file=file)
+    file.write_bytes(pem(rsa_key()) + pem(ec_key()))
+    with pytest.raises(ConfigurationError, match="several PEM keys"):
         verifier(key_file=file)
 
 

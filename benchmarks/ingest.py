@@ -105,10 +105,12 @@ EMBED = """
 import json
 from assets.gold.contract import CHUNKS
 from assets.lake import Lake
+from assets.silver.pii.span import neutral
 from retrieval.embedding import load_encoder
 from retrieval.settings import Settings
 settings = Settings.load()
-texts = dict.fromkeys(Lake(settings.home / "lake").read(CHUNKS, ["text"])["text"].to_pylist())
+# as the pipeline embeds them: pseudonyms without their digits
+texts = dict.fromkeys(map(neutral, Lake(settings.home / "lake").read(CHUNKS, ["text"])["text"].to_pylist()))
 load_encoder(settings.models_dir, settings.model).encode_documents(list(texts))
 print(json.dumps({"texts": len(texts)}))
 """

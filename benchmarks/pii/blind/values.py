@@ -70,8 +70,8 @@ def _bban(rng: random.Random, country: str) -> str:
         return _UPPER[cin] + body
     if country == "PL":
         bank = digits(rng, 7)
-        check = -sum(int(c) * w for c, w in zip(bank, (3, 9, 7, 1, 3, 9, 7), strict=True)) % 10
-        return f"{bank}{check}{digits(rng, 16)}"
+        digit = -sum(int(c) * w for c, w in zip(bank, (3, 9, 7, 1, 3, 9, 7), strict=True)) % 10
+        return f"{bank}{digit}{digits(rng, 16)}"
     if country == "GB":
         return of(rng, "ABCLMNRST", 4) + digits(rng, 14)
     if country == "IE":

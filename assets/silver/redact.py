@@ -37,7 +37,7 @@ from assets.silver.pii.url_credential import UrlsWithCredentials
 from assets.silver.screening import Finding
 from retrieval.errors import ConfigurationError
 
-REDACTOR = "recognizers/6"
+REDACTOR = "recognizers/7"
 
 NUMBERED: tuple[Recognizer, ...] = (
     EmailAddresses(),
@@ -65,6 +65,13 @@ RECOGNIZERS: tuple[Recognizer, ...] = (*NUMBERED, People())
 
 _BLOT = "\0"
 _JOINED = re.compile(r"[_-]+|(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])")
+
+_PLAIN = str.maketrans(
+    {**dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u202f", " "), **dict.fromkeys("\u2010\u2011\u2012\u2212", "-")}
+)
+"""Blanks and hyphens that print shops and word processors put into numbers, as the recognizers expect them."""
+
+_SPECIAL = re.compile(f"[{''.join(map(chr, _PLAIN))}]")
 
 _BESIDE = 120
 """Characters around a token, to the ends of their lines, that are looked at again: no recognizer sees farther."""
@@ -155,6 +162,8 @@ def redact_name(name: str, key: bytes, extra: Extra = NONE) -> str:
 
 def spans_of(text: str, language: str | None, recognizers: Sequence[Recognizer] = RECOGNIZERS) -> list[Span]:
     """What one pass over a text finds, in order and without overlap."""
+    if _SPECIAL.search(text):
+        text = text.translate(_PLAIN)
     lower = text.lower()
     spans = [
         span

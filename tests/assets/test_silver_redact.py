@@ -106,7 +106,23 @@ def test_values_become_tokens_of_their_type(kind: str, value: str) -> None:
         ("DATE_OF_BIRTH", "Jubilarin (*{}) kommt", "1980-03-03"),
         ("DATE_OF_BIRTH", "born on {} in Ulm", "March 3rd, 1980"),
         ("DATE_OF_BIRTH", "date of birth: {}", "1980-05-03"),
+        ("DATE_OF_BIRTH", "Ich wurde am {} geboren", "dritten März neunzehnhundertachtzig"),
+        ("DATE_OF_BIRTH", "she was born on {} in Ulm", "the twenty-first of May 1980"),
+        ("DATE_OF_BIRTH", "geboren im {} in Ulm", "März 1980"),
+        ("DATE_OF_BIRTH", "(b. {})", "3 May 1980"),
+        ("DATE_OF_BIRTH", "Das Kind kam am {} zur Welt", "3.5.1980"),
+        ("DE_NUMBER_PLATE", "Kennz.: {}, rot", "WÜ-J 78 04/11"),
+        ("DE_NUMBER_PLATE", "amtliches Kennzeichen {} der Wache", "BWL 4-1234"),
+        ("DE_TAX_NUMBER", "St.-Nr. {}, Mainz", "27/123/1234/5"),
+        ("DE_ID_CARD", "Personalausweis, Seriennummer {}", "L01X00T47"),
+        ("PHONE", "Meine Nummer ist {}, danke", "null eins sieben sechs, drei drei vier, fünf sechs sieben acht"),
+        ("PHONE", "Ruf an: {}!", "+49 171\n2345678"),
+        ("ADDRESS", "Sie wohnt {}.", "Ringstr. Nr. 12 c/d, 97070 Würzburg"),
+        ("ADDRESS", "Sie wohnt {}.", "Schottengasse 85/Stiege 2/Tür 26, A-1040 Wien"),
+        ("ADDRESS", "Sie wohnt {}.", "Q7, 24, 68161 Mannheim"),
+        ("ADDRESS", "Anschrift: {}", "04109 Leipzig, Goethestr. 12"),
         ("CREDIT_CARD", "Kreditkarte {} bitte", "41 11 11 11 11 11 11 11"),
+        ("PHONE", "Tel. {} am Abend", "0171\u00a0/\u00a0234\u00a056\u00a078"),
         ("PERSON", "Sehr geehrte Frau {}, danke.", "Müller-Lüdenscheidt"),
         ("PERSON", "mein Name ist {} und ich rufe an.", "Aylin Demir"),
     ],
@@ -135,6 +151,32 @@ def test_secrets_have_one_token_without_a_hash(secret: str) -> None:
     assert redacted.counts == {"SECRET": 1}
     assert neutral(redacted.document.text) == redacted.document.text
     assert redact(redacted.document, KEY).counts == {}
+
+
+@pytest.mark.parametrize(
+    "handed",
+    [
+        "SMTP_PASS={}",
+        "<password>{}</password>",
+        "machine example.net login me password {}",
+        "db1:5432:shop:app:{}",
+        "Zugangsdaten: admin / {}",
+        "Passwort\n{}",
+        "mit dem Passwort „{}“ kommst du rein",
+        "| Passwort | {} |",
+        "mysql -u root -p{} shop",
+    ],
+)
+def test_credentials_are_handed_over_in_many_ways(handed: str) -> None:
+    assert redact(document_of(handed.format("Falke71kQz")), KEY).document.text == handed.format("<SECRET>")
+
+
+def test_the_head_of_a_column_says_what_is_in_it() -> None:
+    table = "Name;geb. am;Telefon;Kennzeichen;Bestellung\n" + "".join(
+        f"{'x' * 70};{day}.05.1980;3334{day}5;B-A 1{day};0171 23456{day}\n" for day in range(10, 14)
+    )
+    redacted = redact(document_of(table), KEY)
+    assert redacted.counts == {"DATE_OF_BIRTH": 4, "DE_NUMBER_PLATE": 4, "PHONE": 8}
 
 
 def test_a_password_is_known_by_its_label() -> None:
@@ -258,6 +300,9 @@ def test_addresses_of_other_countries(address: str) -> None:
         "**12.04.2024** Treffen, *2024-04-12* Ende",
         "react@16.8.0 und git@github.com:okfde/x.git, @handle",
         "Im Jahr 2024 waren es 12 34 56 78 90 12 Fälle",
+        "Bundesstraße 27 und Stellplatz 14, logo@2x.png",
+        "* 2025-05-15: Fehler behoben, eins zwei drei vier fünf sechs sieben acht",
+        "ISBN 978 3 062 35070 2, Vorgangsnummer 1424066104",
     ],
 )
 def test_other_figures_stay(text: str) -> None:

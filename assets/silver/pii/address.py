@@ -27,14 +27,15 @@ _UNSURE_ENDS = (
 """Endings of many other words, too: they need a postcode behind or a word before."""
 
 _ENDS = "|".join(re.escape(end) for end in sorted(_SURE_ENDS, key=len, reverse=True))
-_HOUSE = r"\d{1,4}(?:[ ]?[a-zA-Z](?!\w))?(?:[ ]?[-–/+][ ]?\d{1,4}(?:[ ]?[a-z](?!\w))?){0,3}"
+_NUMBER_SIGN = r"(?:,?[ ](?:Nr|No|Hausnr)\.?(?!\w))?"
+_HOUSE = r"\d{1,4}(?:[ ]?[a-zA-Z](?:[ ]?[-/+–][ ]?[a-zA-Z])?(?!\w))?(?:[ ]?[-–/+][ ]?\d{1,4}(?:[ ]?[a-z](?!\w))?){0,3}"
 _NOT_A_HOUSE = (
     r"(?![\w%€$])(?![.,:]\d)(?!\.[ ]?(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|und|bis|Jahrhundert|Platz|Stock|Etage))"
     r"(?![ ]?(?:€|Uhr|Prozent|km|Meter|m|Euro|EUR|Jahr|Jahre|Jahren|Minuten|Stunden|Tage|Personen|Millionen|Kilometer)\b)"
 )
 _FLOOR = (
-    r"(?:,?[ ](?:\d{1,2}\.[ ]?(?:OG|Stock|Etage|Obergeschoss)|EG|DG|Erdgeschoss|Hinterhaus|Vorderhaus"
-    r"|(?:Wohnung|Whg\.?|Top|Tür|Haus|Apartment|App\.?|Stiege)[ ]?\d{1,3}))?"
+    r"(?:(?:,?[ ]|[ ]?/[ ]?)(?:(?:\d{1,2}\.[ ]?(?:OG|UG|Stock|Etage|Obergeschoss)|EG|DG|Erdgeschoss|Hinterhaus|Vorderhaus|Hinterhof|Seitenflügel)(?:[ ](?:links|rechts|mitte|li\.|re\.))?"
+    r"|(?:Wohnung|Whg\.?|Top|Tür|Haus|Apartment|Apt\.?|App\.?|Stiege|Stg\.?|Block|Aufgang|Eingang|Gebäude|Zimmer)[ ]?(?:\d{1,3}[a-z]?|[A-Z])(?!\w))){0,3}"
 )
 _TOWN_WORD = r"[A-ZÄÖÜÉ][^\W\d_]+(?:[-/][^\W\d_]+)*"
 _TOWN_LINK = r"(?:am|an|der|im|in|bei|ob|vor|vom|a\.|d\.|i\.|b\.|v\.|zur?|St\.|Sankt)"
@@ -44,15 +45,39 @@ _TIMES = (
 )
 _TOWN = (
     rf"(?:(?:Bad|Sankt|St\.|Markt|Groß|Klein|Neu|Alt|La|Le|Les)[ ])?{_TOWN_WORD}(?:[ ]{_TOWN_LINK}(?:[ ]{_TOWN_LINK})?[ ](?!{_TIMES}){_TOWN_WORD})?"
-    r"(?:[ ]\([^)\n]{2,20}\))?"
+    r"(?:[ ]\([^)\n]{2,20}\)|[ ](?:[a-z]\.[ ]?){1,2}[A-ZÄÖÜ][^\W\d_]*\.?)?"
+    rf"(?:[ ]?/[ ]?(?:OT[ ])?{_TOWN_WORD}|[ ]OT[ ]{_TOWN_WORD})?"
 )
 _POSTCODE = r"(?:(?:D|A|CH|DE|AT|F|L|FL)[ ]?[-–][ ]?)?\d{4,5}"
 _JOINT = r"(?:[ ]?[,;|·•–-][ ]?\n?[ ]?|[ ]?\n[ ]?|[ ](?:in[ ])?)"
 _PLACE = rf"{_JOINT}{_POSTCODE}[ ]{{1,2}}{_TOWN}(?!\w)(?:,?[ \n](?:Deutschland|Germany|Österreich|Austria|Schweiz|Switzerland)(?!\w))?"
 
-_SURE = re.compile(rf"(?P<end>(?i:{_ENDS}))[ ]{{0,2}}(?P<house>{_HOUSE}){_NOT_A_HOUSE}{_FLOOR}(?P<place>{_PLACE})?")
-_WITH_PLACE = re.compile(rf"(?<![\w.,/-])(?P<house>{_HOUSE}){_FLOOR}{_PLACE}")
+_SURE = re.compile(
+    rf"(?P<end>(?i:{_ENDS})){_NUMBER_SIGN}[ ]{{0,2}}(?P<house>{_HOUSE}){_NOT_A_HOUSE}{_FLOOR}(?P<place>{_PLACE})?"
+)
+_WITH_PLACE = re.compile(rf"(?<![\w.,/-])(?:(?:Nr|No)\.?[ ]?)?(?P<house>{_HOUSE}){_FLOOR}{_PLACE}")
 _POST_BOX = re.compile(rf"(?<!\w)Postfach[ ](?:\d[ ]?){{1,8}}\d(?:{_PLACE})?")
+
+_SQUARE = re.compile(
+    rf"(?<!\w)[A-U][ ]?[1-7],[ ]?\d{{1,2}}[a-z]?(?:[ ]?[-–][ ]?\d{{1,2}}[a-z]?)?{_FLOOR}(?:(?:{_JOINT}|[ ](?:in[ ])?)(?:D[E]?-)?68\d{{3}}[ ]Mannheim|[ ]in[ ]Mannheim)(?!\w)"
+)
+"""Mannheim's inner town has squares in place of streets."""
+
+_TOWN_ALONE = re.compile(rf"\d(?<!\w.)\d{{4}}[ ]{{1,2}}{_TOWN}(?!\w)")
+_BEFORE_TOWN = re.compile(rf"{_JOINT}(?:(?:D|DE)-)?\Z")
+_HOUSE_NAME = re.compile(
+    r"(?<![\w-])(?:(?:Gut|Rittergut|Schloss|Schloß|Hof|Burg|Villa|Kloster|Forsthaus|Alte[rs]?|Neue[rs]?)[ ][A-ZÄÖÜ][\w-]+"
+    r"|(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Hinter|Vor|Beim)[ ](?:de[rmn][ ])?(?:[A-ZÄÖÜ][\w.-]+[ ])?[A-ZÄÖÜ][\w-]+"
+    rf"|(?:[A-ZÄÖÜ][\w.-]+[ -])?[A-ZÄÖÜ][\w-]*(?i:{_ENDS}))\Z"
+)
+"""Homes and streets without a number, as villages and estates have them: with postcode and town alone."""
+
+_PLACE_BEFORE = re.compile(rf"(?<![\w-])(?:(?:D|DE|A|CH)-)?\d{{4,5}}[ ]{{1,2}}{_TOWN}(?:[ ]?[,;·|•–-][ ]?|[ ]?\n)\Z")
+_ROADS = re.compile(r"(?i:(?:bundes|landes|kreis|staats|europa)(?:straße|strasse))[ ]\d{1,4}\Z")
+_NO_STREETS = re.compile(
+    r"(?i:(?:stell|park|sitz|steh|tabellen|start|listen|liege|speicher|steck|arbeits|studien|fenster|kita|krippen|ausbildungs|sende|steh)platz|(?:geh|rad|um|fuß|rück|aus|um|lösungs|vertriebs)weg)\b"
+)
+"""Roads by their numbers, and words that end as streets do."""
 
 _STREET_WORD = r"(?:[A-ZÄÖÜÉÈÀ][^\W\d_]*\.?(?:[-'’.][^\W\d_]+\.?)*|\d{1,2}\.)"
 _STREET_LINK = r"(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Hinter|Vor|Beim|Bei|Ob|de|du|des|la|le|della|dei|del|di|von|der|den|dem|am|zum|zur|und|vom|van|[a-zäöüß]{2,9}(?:en|er))"
@@ -69,7 +94,7 @@ _HOME = re.compile(
     re.IGNORECASE,
 )
 _LAST_WORD = re.compile(r"[\w.-]+\Z")
-_NUMBER_BEHIND_WORD = re.compile(r"[^\W\d_]\.?[ ]{0,2}(?=\d)")
+_NUMBER_BEHIND_WORD = re.compile(r"[^\W\d_]\.?(?:,?[ ](?:Nr|No|Hausnr)\.?)?[ ]{0,2}(?=\d)")
 _ENDS_BY_LENGTH = sorted(_SURE_ENDS, key=len, reverse=True)
 _LONGEST_END = max(map(len, _SURE_ENDS))
 _HOME_REACH = 110
@@ -78,6 +103,7 @@ _NOT_STREETS = frozenset(
     " dieser diese jeder jede neben hinter vor zwischen und oder nach bis über ab auch tel telefon fax nr hausnummer absatz seite"
     " kapitel".split()
 )
+_PREPOSITIONS = frozenset("in im am an auf zum zur hinter vor".split())
 _ADJECTIVES = frozenset(
     "alte alter altes neue neuer obere oberer untere unterer große großer kleine lange langer hohe mittlere äußere innere st. sankt kurze breite".split()
 )
@@ -106,8 +132,9 @@ def _german(text: str) -> Iterator[Span]:
             after_end = number.start() + 1 + (text[number.start() + 1] == ".")
             match = _SURE.match(text, after_end - len(end))
             start = _street_start(text, match) if match is not None else None
-            if match is not None and start is not None:
-                yield _span(text, start, match.end())
+            if match is not None and start is not None and not _is_no_street(text, start, match):
+                place = _PLACE_BEFORE.search(text, max(0, start - _REACH), start) if match["place"] is None else None
+                yield _span(text, place.start() if place else start, match.end())
         elif _is_behind_a_name(text, number.start()) and _HOME.search(
             text, max(0, number.start() - _HOME_REACH), number.start()
         ):
@@ -116,9 +143,24 @@ def _german(text: str) -> Iterator[Span]:
         before = _STREET_BEFORE.search(text, max(0, match.start() - _REACH), match.start())
         if before is not None and before[0].split()[-1].lower().strip(".") not in _NOT_STREETS:
             yield _span(text, before.start(), match.end())
+    for match in found(_TOWN_ALONE, text, near_figures(text)):
+        joint = _BEFORE_TOWN.search(text, max(0, match.start() - 8), match.start())
+        home = _HOUSE_NAME.search(text, max(0, joint.start() - _REACH), joint.start()) if joint is not None else None
+        if home is not None and home[0].split()[0].lower() not in _NOT_STREETS - _PREPOSITIONS:
+            yield _span(text, home.start(), match.end())
+    if "Mannheim" in text:
+        for match in _SQUARE.finditer(text):
+            yield _span(text, match.start(), match.end())
     if "Postfach" in text:
         for match in _POST_BOX.finditer(text):
             yield _span(text, match.start(), match.end())
+
+
+def _is_no_street(text: str, start: int, match: re.Match[str]) -> bool:
+    if match["place"] is not None:
+        return False
+    written = text[start : match.end("house")]
+    return bool(_ROADS.search(written) or _NO_STREETS.search(written))
 
 
 def _is_behind_a_name(text: str, at: int) -> bool:

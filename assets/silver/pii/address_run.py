@@ -101,6 +101,9 @@ _POSTCODE_END = re.compile(
     rf"(?:^|[,\n])[ >|?*]*(?:[A-Z]{{2,3}}|{_CAPITAL}(?:[ ]{_CAPITAL})?(?:[ ]\({_CAPITAL}\))?)[ \n>]{{1,3}}\d{{4,5}}(?:-\d{{4}})?(?!\w)"
 )
 _BRITISH_END = re.compile(r"(?<!\w)[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}(?!\w)")
+_HOUSES = re.compile(rf"\b(?:{WAYS}|Cottage|House|Farm|Lodge|Barn|Hall|Manor|Rectory|Vicarage)\b")
+"""What a British address without a number names."""
+
 _MILITARY = re.compile(
     r"(?<!\w)(?i:(?:(?:PSC|Unit|CMR)[ ]\d{3,5},?[ ]Box[ ]\d{2,5}|(?:USNS|USS|USNV|USCGC)[ ](?:[A-Za-z][\w'’-]*[ ]?){1,3})(?:,?[ \n>]{1,3})"
     r"(?:APO|FPO|DPO)[ ,]{1,2}A[AEP][ ]\d{5}(?:-\d{4})?)(?!\w)"
@@ -179,7 +182,8 @@ def _found(text: str, lower: str) -> Iterator[Range]:
     for match in (*found(_POSTCODE_END, text, around_figures(text)), *found(_BRITISH_END, text, figures)):
         at = match.start() + len(match[0]) - len(match[0].lstrip(",\n >|?*"))
         start = _start(text, at)
-        if start < at and _is_home(text[start:at]):
+        british = match.re is _BRITISH_END and _HOUSES.search(text, start, at)
+        if start < at and (_is_home(text[start:at]) or british):
             yield start, _end(text, match.end())
     if any(word in lower for word in _BOX_WORDS):
         for pattern in (_MILITARY, _BOX):
@@ -360,7 +364,8 @@ def _beginning(text: str, first: int, number: int, at: int) -> int:
     if number == at:
         return at
     if first < number and re.search(
-        r"\b(?:at|on|in|to|is|of|near|from|and)[ ]\Z|[:\[(][ ]{1,8}\Z|\n[ >|]*\Z|\A\Z", text[max(0, first - 12) : first]
+        r"\b(?:at|on|in|to|is|of|near|from|and)[ ]\Z|[:\[(|][*_\"]{0,3}[ ]{0,8}\Z|\n[ >|]*\Z|\A\Z",
+        text[max(0, first - 12) : first],
     ):
         return first
     return number

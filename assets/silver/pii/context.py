@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from assets.silver.pii.table import heading
+
 REACH = 60
 """Characters before a number in which a word may say what it is."""
 
@@ -12,6 +14,8 @@ AFTER = 30
 """Characters behind it, for the rarer order `… ist die Steuernummer`."""
 
 NUMBER = r"(?:[-\s]?(?:nr|no|nummern?|number|num)\b\.?)?"
+
+_SHORT = re.compile(r"\b(?:nr|no)\.", re.IGNORECASE)
 
 _ANOTHER = re.compile(r"[0-9]{4,}")
 
@@ -22,7 +26,7 @@ def named(names: Iterable[str]) -> re.Pattern[str]:
 
 
 def is_called(names: re.Pattern[str], text: str, start: int, end: int, others: re.Pattern[str] | None = None) -> bool:
-    """Whether a name stands before `text[start:end]`, or close behind it.
+    """Whether a name stands before `text[start:end]`, close behind it, or at the head of its column.
 
     A name before it counts while no other long number stands between the two, and while it is the last one before
     the number: `others` are names of other kinds of numbers.
@@ -35,7 +39,9 @@ def is_called(names: re.Pattern[str], text: str, start: int, end: int, others: r
             return True
     behind = text[end : end + AFTER].split("\n")[0]
     match = names.search(behind)
-    return match is not None and not re.search(r"[0-9.!?;]", behind[: match.start()])
+    if match is not None and not re.search(r"[0-9.!?;]", _SHORT.sub("", behind[: match.start()])):
+        return True
+    return names.search(heading(text, start)) is not None
 
 
 def last_place(names: re.Pattern[str], text: str) -> int | None:
@@ -46,53 +52,53 @@ def last_place(names: re.Pattern[str], text: str) -> int | None:
     return place
 
 
-OTHERWISE_NUMBERED = named(
-    (
-        r"isbn",
-        r"issn",
-        r"doi\b",
-        r"ean\b",
-        r"gtin",
-        r"upc\b",
-        r"artikel",
-        r"bestell",
-        r"auftrag",
-        r"kunden",
-        r"rechnung",
-        r"serien",
-        r"order",
-        r"invoice",
-        r"item\b",
-        r"product",
-        r"produkt",
-        r"part\b",
-        r"teile?nummer",
-        r"modell",
-        r"model\b",
-        r"aktenzeichen",
-        r"az\.",
-        r"hr[ab]\b",
-        r"version",
-        r"build",
-        r"release",
-        r"serial",
-        r"ticket",
-        r"vorgang",
-        r"tracking",
-        r"sendung",
-        r"paket",
-        r"customer",
-        r"commit",
-        r"hash",
-        r"timestamp",
-        r"zeitstempel",
-        r"zähler",
-        r"reference",
-        r"referenz",
-        r"charge",
-        r"lot\b",
-        r"sku\b",
-        r"vin\b",
-    )
+OTHER_NUMBERS = (
+    r"isbn",
+    r"issn",
+    r"doi\b",
+    r"ean\b",
+    r"gtin",
+    r"upc\b",
+    r"artikel",
+    r"bestell",
+    r"auftrag",
+    r"kunden",
+    r"rechnung",
+    r"serien",
+    r"order",
+    r"invoice",
+    r"item\b",
+    r"product",
+    r"produkt",
+    r"part\b",
+    r"teile?nummer",
+    r"modell",
+    r"model\b",
+    r"aktenzeichen",
+    r"az\.",
+    r"hr[ab]\b",
+    r"version",
+    r"build",
+    r"release",
+    r"serial",
+    r"ticket",
+    r"vorgang",
+    r"tracking",
+    r"sendung",
+    r"paket",
+    r"customer",
+    r"commit",
+    r"hash",
+    r"timestamp",
+    r"zeitstempel",
+    r"zähler",
+    r"reference",
+    r"referenz",
+    r"charge",
+    r"lot\b",
+    r"sku\b",
+    r"vin\b",
 )
-"""Numbers of other kinds."""
+"""Names of numbers of other kinds."""
+
+OTHERWISE_NUMBERED = named(OTHER_NUMBERS)

@@ -14,7 +14,7 @@ _SHORTEST, _LONGEST = 12, 19
 
 _SMALLEST_FIRST_GROUP = 4
 
-_DIGITS = re.compile(r"(?<![\w.,/+-])[0-9](?:[ .\-\n\u00a0\u202f]{0,2}[0-9]){11,}(?!\w)")
+_DIGITS = re.compile(r"(?<![\w./+-])(?<!\d,)[0-9](?:[ .\-\n\u00a0\u202f]{0,2}[0-9]){11,}(?!\w)")
 _NAMED = re.compile(r"(?i)card|karte|\bcc\b|visa|master|amex|american express|diners|maestro|\bjcb\b|discover|kreditk")
 _REACH = 40
 """Characters before a number in which a word says that it is one of a card."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from assets.silver.pii.number_words import DAYS, YEAR, any_of, year_of
 from assets.silver.pii.span import Span
+from assets.silver.pii.table import column
 
 TYPE = "DATE_OF_BIRTH"
 
@@ -37,23 +39,41 @@ _MONTH = rf"(?:{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
 _DATE = (
     r"(?:(?P<d1>\d{1,2})\s?[./-]\s?(?P<m1>\d{1,2})\s?[./-]\s?(?P<y1>(?:19|20)\d{2}|\d{2})"
     r"|(?P<y2>(?:19|20)\d{2})[./-](?P<m2>\d{1,2})[./-](?P<d2>\d{1,2})"
-    rf"|(?P<d3>\d{{1,2}})(?:\.|st|nd|rd|th)?[ -]?(?:of[ ])?(?P<m3>{_MONTH})[ ,-]{{0,2}}(?P<y3>\d{{4}}|'?\d{{2}})"
-    rf"|(?P<m4>{_MONTH})[ ](?P<d4>\d{{1,2}})(?:st|nd|rd|th)?[ ]?,?[ ](?P<y4>\d{{4}}))(?!\d)"
+    rf"|(?P<d3>\d{{1,2}})(?:\.|st|nd|rd|th|ten|sten)?[\s-]?(?:of\s)?(?P<m3>{_MONTH})(?:[ ,-]{{0,2}}(?P<y3>\d{{4}}|'?\d{{2}})|\s(?P<y3b>\d{{4}}))"
+    rf"|(?P<m4>{_MONTH})\s(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?[ ]?,?\s(?P<y4>\d{{4}}))(?!\d)"
 )
-_CUE = re.compile(
-    r"(?<![^\W\d_])(?:geboren(?:e|er|en)?|geb\.?|gebürtig|geburts(?:datum|tag|tags)|geb\.?-?\s?dat(?:um|\.)|geburt|born|"
-    r"date[\s-]of[\s-]birth|birth[\s-]?(?:date|day)|d\.?o\.?b\.?|birthdate)(?![^\W\d_])"
-    # a star, but no bold or slanted date
-    r"|(?<![\w*])[*](?=(?:\s?\d{1,2}\.|\d{1,2}/\d{1,2}/\d|(?:19|20)\d{2}-\d)(?![^\n*]{0,12}[*]))",
+_SAID = (
+    rf"(?:the\s)?(?P<d5>{any_of(DAYS)})\s(?:of\s)?(?P<m5>{_MONTH}),?\s(?P<y5>\d{{4}}|{YEAR})(?!\w)"
+    rf"|(?P<m6>{_MONTH})\s(?:the\s)?(?P<d6>{any_of(DAYS)}),?\s(?P<y6>\d{{4}}|{YEAR})(?!\w)"
+)
+"""A date in words, as transcripts have it."""
+
+_IN_MONTH = re.compile(
+    rf"[\s:=|*_\"–-]*(?:(?:wurde|bin|ist|war|ich|er|sie|was|i|im|in|on|monat)\s+){{0,4}}(?P<date>(?P<month>{_MONTH})\s(?P<year>(?:19|20)\d{{2}}))(?!\d)",
     re.IGNORECASE,
 )
-_CUE_BEGINS = re.compile(r"[GgBbDd](?<![^\W\d_].)(?=(?i:eb|orn|irth|ate|\.?o\.?b))|[*](?<!\w.)")
+"""Month and year, close behind the word alone."""
+
+_CUE = re.compile(
+    r"(?<![^\W\d_])(?:geboren(?:e|er|en)?|geb\.?|gebürtig|geburts(?:datum|tag|tags)|geb\.?-?\s?dat(?:um|\.)|geburt|born|"
+    r"date[\s_-]?of[\s_-]?birth|birth[\s_-]?(?:date|day)|d\.?o\.?b\.?|birthdate|zur\s+welt|entbunden)(?![^\W\d_])"
+    rf"|(?<![\w.])b\.(?=\s?(?:\d{{1,2}}(?:st|nd|rd|th)?\s{_MONTH}|{_MONTH}\s\d|\d{{1,2}}[./]\d{{1,2}}[./]\d|(?:19|20)\d\d-\d))"
+    # a star, but no bold or slanted date
+    r"|(?<![\w*])[*](?=\s?(?:\d{1,2}\.|\d{1,2}[/-]\d{1,2}[/-]\d|(?:19|20)\d{2}-\d)(?![^\n*]{0,12}[*]))",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"(?<![^\n])[*][ ](?:19|20)\d{2}-")
+"""An item of a list that begins with a day."""
+
+_CUE_BEGINS = re.compile(
+    r"[GgBbDdZzEe](?<![^\W\d_].)(?=(?i:eb|ntb|orn|irth|ate|\.?o\.?b|\.\s?[0-9JFMASOND]|ur\s))|[*](?<!\w.)"
+)
 """What every match of `_CUE` begins with: a set of characters is searched for several times as fast."""
 
-_YEAR = re.compile(r"[0-9]{2}(?![0-9])")
+_YEAR = re.compile(r"[0-9]{2}(?![0-9])|neunzehnhundert|zweitausend|nineteen|twenty|two thousand", re.IGNORECASE)
 """Every date ends in one, or begins."""
 
-_DATE_HERE = re.compile(_DATE, re.IGNORECASE)
+_DATE_HERE = re.compile(rf"(?:{_DATE}|(?<!\w)(?:{_SAID}))", re.IGNORECASE)
 _REACH = 48
 """Characters between the word and the date."""
 
@@ -61,7 +81,7 @@ _REACH = 48
 class DatesOfBirth:
     """In the orders day-month-year, year-month-day and, with a slash, month-day-year."""
 
-    cues = ("geb", "born", "birth", "dob", "d.o.b", "*")
+    cues = ("geb", "born", "birth", "dob", "d.o.b", "*", "zur welt", "entbunden", "b.")
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
@@ -69,12 +89,17 @@ class DatesOfBirth:
             return
         for begins in _CUE_BEGINS.finditer(text):
             cue = _CUE.match(text, begins.start())
-            if cue is None:
+            if cue is None or (cue[0] == "*" and _ITEM.match(text, cue.start())):
                 continue
             date = _date_behind(text, cue.end()) or _date_before(text, cue.start(), cue.end())
             value = _value(date, language) if date is not None else None
             if date is not None and value is not None:
                 yield Span(date.start(), date.end(), TYPE, value)
+            elif date is None and (month := _IN_MONTH.match(text, cue.end())):
+                number = _MONTHS[month["month"].lower().rstrip(".")]
+                yield Span(*month.span("date"), TYPE, f"{month['year']}-{number:02d}")
+            if cue[0] != "*":
+                yield from _in_column(text, cue.start(), language)
 
 
 def _date_behind(text: str, at: int) -> re.Match[str] | None:
@@ -88,23 +113,32 @@ def _date_behind(text: str, at: int) -> re.Match[str] | None:
     return None
 
 
+def _in_column(text: str, at: int, language: str | None) -> Iterator[Span]:
+    """Dates below the head of a column that says what they are."""
+    for start, end in column(text, at):
+        date = _DATE_HERE.fullmatch(text, start, end)
+        value = _value(date, language) if date is not None else None
+        if value is not None:
+            yield Span(start, end, TYPE, value)
+
+
 def _date_before(text: str, start: int, end: int) -> re.Match[str] | None:
     """The date in `am 3.5.1980 geboren`."""
     last = None
-    for date in _DATE_HERE.finditer(text, max(0, start - 40), start):
+    for date in _DATE_HERE.finditer(text, max(0, start - 64), start):
         last = date
     if last is None or (last.start() and text[last.start() - 1].isdigit()):
         return None
     between = text[last.end() : start]
-    return last if re.fullmatch(r"\s*(?:(?:in|zu|at)\s+[\w-]+\s*)?(?:,?\s*\w{0,6}\s*)?", between) else None
+    return last if re.fullmatch(r"\s*[(\[]?\s*(?:(?:in|zu|at|per)\s+[\w-]+\s*)?(?:,?\s*\w{0,6}\s*)?", between) else None
 
 
 def _value(date: re.Match[str], language: str | None) -> str | None:
     """The date as `YYYY-MM-DD`; None where there is no such day, or where it is history."""
-    for number in "1234":
-        if date[f"d{number}"] is not None:
-            break
-    day, year = int(date[f"d{number}"]), date[f"y{number}"].lstrip("'")
+    number = next(number for number in "123456" if date[f"d{number}"] is not None)
+    day_, year_ = date[f"d{number}"].lower(), (date[f"y{number}"] or date["y3b"]).lower()
+    day = int(day_) if day_.isdigit() else DAYS[" ".join(day_.split())]
+    year = year_.lstrip("'") if year_[-1].isdigit() else str(year_of(" ".join(year_.split())))
     written = date[f"m{number}"].lower().rstrip(".")
     month = _MONTHS[written] if written in _MONTHS else int(written)
     if number == "1" and (month > 12 or ("/" in date[0] and language == "en" and day <= 12)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from assets.silver.pii.context import named
-from assets.silver.pii.de_documents import is_valid, written
+from assets.silver.pii.de_documents import OTHERWISE, is_valid, written
 from assets.silver.pii.german_numbers import BEGINS, NOT_BEFORE, GermanNumbers, NumberFormat, check_731
 
 _FIRST = "LMNPRTVWXY"
@@ -23,6 +23,8 @@ _NAMES = named(
         r"german\s+id",
         r"npa\b",
         r"pa[-\s]?nr",
+        r"bpa\b",
+        r"id[-\s]?(?:no\b|number|nummer|nr\b)",
     )
 )
 
@@ -40,4 +42,5 @@ IdCards = GermanNumbers(
         NumberFormat(re.compile(rf"\d{BEGINS}\d{{8}} ?\d ?D{NOT_BEFORE}"), _NAMES, _is_valid_old),
         NumberFormat(re.compile(rf"\d{BEGINS}\d{{9}}{NOT_BEFORE}"), _NAMES, _is_valid_old, needs_name=True),
     ),
+    others=OTHERWISE,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assets.silver.pii.context import named
-from assets.silver.pii.de_documents import is_valid, written
+from assets.silver.pii.de_documents import OTHERWISE, is_valid, written
 from assets.silver.pii.german_numbers import GermanNumbers, NumberFormat
 
 _FIRST = "CFGHJK"
@@ -24,4 +24,5 @@ Passports = GermanNumbers(
         NumberFormat(written(_FIRST, checked=True), _NAMES, is_valid),
         NumberFormat(written(_FIRST, checked=False), _NAMES, needs_name=True),
     ),
+    others=OTHERWISE,
 )

@@ -12,6 +12,7 @@ _NAMES = named(
         r"steuer[-\s]?n(?:ummer|r)",
         r"st\.?[-\s/]?n(?:ummer|r)\b",
         r"finanzamt",
+        r"fa\b",
         r"tax[-\s](?:number|no|ref)",
         r"german\s+tax",
         r"steuerliche\s+registrier",
@@ -31,8 +32,10 @@ TaxNumbers = GermanNumbers(
         NumberFormat(
             re.compile(rf"\d{BEGINS}\d{{2}}\s?/\s?\d{{4}}\s?/\s?\d{{4}}{NOT_BEFORE}"), _NAMES, needs_name=True
         ),
+        # the check digit set apart
+        NumberFormat(re.compile(rf"\d{BEGINS}\d{{1,2}}/\d{{3,4}}/\d{{3,4}}/\d{NOT_BEFORE}"), _NAMES, needs_name=True),
         # five, three and five digits: Nordrhein-Westfalen's 123/4567/8901 and Hessen's 013 815 08153 are above
-        NumberFormat(re.compile(rf"\d{BEGINS}\d{{4}}[ /]\d{{5}}{NOT_BEFORE}"), _NAMES, needs_name=True),
+        NumberFormat(re.compile(rf"\d{BEGINS}\d{{4}}(?:[ ]|\s?/\s?)\d{{5}}{NOT_BEFORE}"), _NAMES, needs_name=True),
         # the unified form, thirteen digits, and those of ten or eleven
         NumberFormat(re.compile(rf"\d{BEGINS}\d{{9,10}}{NOT_BEFORE}"), _NAMES, needs_name=True),
         NumberFormat(

@@ -14,7 +14,9 @@ def _is_valid(number: str) -> bool:
     return bool(vat.is_valid(number))
 
 
-_NAMES = named((r"ust\b", r"ust[-.\s]?id", r"umsatzsteuer", r"mwst", r"vat\b", r"uid\b", r"ustidnr"))
+_NAMES = named(
+    (r"ust\b", r"ust[-.\s]?id", r"umsatzsteuer", r"mwst", r"vat\b", r"uid\b", r"ustidnr", r"reverse[-\s]?charge")
+)
 
 VatIds = GermanNumbers(
     "DE_VAT_ID",

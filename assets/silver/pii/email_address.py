@@ -13,12 +13,18 @@ _MAX_LOCAL = 64
 _MAX_DOMAIN = 255
 """Lengths of the two parts of an address (RFC 5321, 4.5.3.1)."""
 
-_SIGN = re.compile(r"@|[ ]?[(\[{<][ ]?(?:at|ät|AT|ÄT)[ ]?[)\]}>][ ]?")
+_SIGN = re.compile(r"@|(?<=[\w]) @ (?=\w)|[ ]?[(\[{<][ ]?(?:at|ät|AT|ÄT)[ ]?[)\]}>][ ]?")
+_SEPARATED = re.compile(r"[^\W\d_][._-][^\W\d_]")
+"""With blanks around the sign, a name in two parts alone: `lunch @ example.org` is a place."""
+
 _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+\Z")
 _LEADING_PUNCTUATION = "!#$%&'*/=?^`{|}~.-"
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _DOT = r"(?:\.|[ ]?[(\[{][ ]?(?:dot|punkt|DOT|PUNKT)[ ]?[)\]}][ ]?)"
 _DOMAIN = re.compile(rf"{_LABEL}(?:{_DOT}{_LABEL})*{_DOT}(?:[^\W\d_]{{2,24}}|xn--[a-z0-9-]+)(?![\w-])")
+_FILE = re.compile(r"\.(?:png|jpe?g|gif|webp|svg|bmp|ico|css|js|json|html?|pdf|txt|xml|ya?ml)\Z", re.IGNORECASE)
+"""`logo@2x.png` is a picture: these endings of files are no domains."""
+
 _SPELLED_DOT = re.compile(r"[ ]?[(\[{][ ]?(?:dot|punkt)[ ]?[)\]}][ ]?", re.IGNORECASE)
 
 
@@ -35,6 +41,10 @@ class EmailAddresses:
             domain = _DOMAIN.match(text, sign.end(), sign.end() + _MAX_DOMAIN)
             name = local[0].lstrip(_LEADING_PUNCTUATION) if local else ""
             if not name or domain is None:
+                continue
+            if sign[0] == " @ " and not _SEPARATED.search(name):
+                continue
+            if _FILE.search(domain[0]):
                 continue
             if name == "git" and text[domain.end() : domain.end() + 1] == ":":
                 continue

@@ -47,12 +47,20 @@ class GermanNumbers:
         type: such as `DE_TAX_ID`.
         formats: tried in order.
         cues: see `Recognizer`.
+        others: names of numbers of other kinds.
     """
 
-    def __init__(self, type: str, formats: tuple[NumberFormat, ...], cues: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        type: str,
+        formats: tuple[NumberFormat, ...],
+        cues: tuple[str, ...] = (),
+        others: re.Pattern[str] = OTHERWISE_NUMBERED,
+    ) -> None:
         self.type = type
         self.cues = cues
         self._formats = formats
+        self._others = others
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
@@ -62,7 +70,7 @@ class GermanNumbers:
                 if written.is_valid is not None and not written.is_valid(value):
                     continue
                 start, end = match.span()
-                called = is_called(written.names, text, start, end, OTHERWISE_NUMBERED)
+                called = is_called(written.names, text, start, end, self._others)
                 if called or not (written.needs_name or is_otherwise(text, start)):
                     yield Span(start, end, self.type, value, checked=written.is_valid is not None)
 

@@ -73,7 +73,7 @@ def _v6(written: str) -> str | None:
     groups = [group for group in written.split(":") if group]
     if "::" not in written and len(groups) < 8 and "." not in written:
         return None
-    if len(groups) < 3:
+    if len(groups) < 3 and "." not in written:
         return None
     try:
         address = ipaddress.IPv6Address(written)

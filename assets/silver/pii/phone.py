@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assets.silver.pii.figures import behind_words, found, near_clusters
+from assets.silver.pii.phone_spoken import said
 from assets.silver.pii.span import Span
+from assets.silver.pii.table import heading
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
@@ -22,10 +24,10 @@ _EXTENSION = r"(?:[ ]?(?:x|ext\.?)[ ]?\d{1,5})?"
 _REST = rf"(?:[ ()/.\-–]{{0,3}}\d){{5,17}}{_EXTENSION}(?![\w@])"
 _CANDIDATE = re.compile(
     # Not within words, paths, queries or decimals.
-    rf"(?<![\w/=&#%+\x00-])(?<!\d[.,:])(?:\(?\+|\(0|\(?[2-9]\d{{2}}\)?[ .-]|0)[ ]?\d?{_REST}"
+    rf"(?<![\w/=&#%+\x00-])(?<!\d[.,:])(?:\(?\+|\(0|\(?[2-9]\d{{2}}\)?[ .-]|0|1[ .-]\(?[2-9]\d{{2}}\)?[ .-])[ ]?\d?{_REST}"
 )
 _LABELLED = re.compile(
-    r"\b(?:tele)?(?:tel|phone|fon|fax|mobile?|handy|cell)(?:nummer|number)?(?:[.-]?\s?(?:nr|no)\.?)?\s{0,2}[.:]\s{0,2}"
+    r"\b(?:tele)?(?:tel|phone|fon|fax|mobile?|handy|cell)(?:nummer|number)?(?:[.-]?\s?(?:nr|no)\.?)?(?:\s{0,2}[.:=|]\s{0,2}|\t|</t[dh]>\s{0,9}<t[dh]>)"
     rf"(?P<number>[+(]?\d{_REST})",
     re.IGNORECASE,
 )
@@ -38,11 +40,31 @@ _ASKED = re.compile(
 """A number that somebody may be reached at; only with a mark between its figures, or a zero or plus before them."""
 
 _NAMED_BEHIND = re.compile(
-    rf"(?<![\w/.,+-])(?P<number>[+(]?\d(?:[ ()/.\-–]{{0,3}}\d){{6,14}}{_EXTENSION})(?=[ ]?[-(]?[ ]?(?:office|fax|mobile|mobil|phone|tel\b|privat|dienstlich|home|work|cell)\b)",
+    rf"(?<![\w/.,+-])(?P<number>[+(]?\d(?:[ ()/.\-–]{{0,3}}\d){{6,14}}{_EXTENSION})(?=[ ]?[-(]?[ ]?(?:office|fax|mobile|mobil\w*|handy\w*|telefon\w*|telephone|rufnummer|phone|tel\b|privat|dienstlich|home|work|cell)\b)",
     re.IGNORECASE,
 )
+_BROKEN = re.compile(
+    r"(?<![\w/=&#%+\x00-])(?:(?:\+|00)\d{1,3}[ .-]?(?:\(0\)[ ]?)?\(?\d{0,4}\)?|0\d{2,4})[ ]?[/.-]?\n(?P<rest>\d[\d ./-]{3,12}\d)(?![\w.,:/-]\d|\w)"
+)
+"""A number that the end of a line cuts behind its code."""
+
+_CELL = re.compile(r"(?<![^|;\t,\n\"])[ ]?(?P<number>[+(]?\d(?:[ ()/.\-–]{0,3}\d){6,14})(?=[ ]?(?:[|;\t,\n\"]|\Z))")
+"""A number that fills a cell of a table."""
+
+_SIGNED = re.compile(r"(?:\A|[\n|·•;,])[ ]*[TMFPCODHWtmfpc](?:[.:]| ?[:+])[ ]?\Z|(?:\A|\n)[ ]*[TMFPCOD][ ]\Z")
+"""T, M and F before the numbers of a signature."""
+
+_NOUN_BEFORE = re.compile(r"([^\W\d_]+|\0)[ ]\Z")
+_OWN = frozenset(
+    "my his her our your their the a new this that phone mobile cell contact fax home office work whatsapp direct free telephone meine deine seine ihre unsere eure die der"
+    " neue alte unter and or".split()
+)
+"""What stands before `number` where it is one to call; a case, an order or an account has a number, too."""
+
 _GAPS = re.compile(r"[ ()/.\-–]+")
-_NORTH_AMERICAN = re.compile(rf"(?:\([2-9]\d{{2}}\)[ ]?|[2-9]\d{{2}}[ -])[2-9]\d{{2}}[ -]\d{{4}}{_EXTENSION}")
+_NORTH_AMERICAN = re.compile(
+    rf"(?:1[ .-])?(?:\([2-9]\d{{2}}\)[ ]?|[2-9]\d{{2}}(?P<mark>[ .-]))[2-9]\d{{2}}[ .-]\d{{4}}{_EXTENSION}"
+)
 _DATE = re.compile(
     r"\(?(?:\d{1,2}[./-][ ]?\d{1,2}[./-][ ]?(?:19|20)?\d{2}(?!\d)|\d{1,2}[./-][ ]?\d{1,2}[ ](?:19|20)\d{2}(?!\d)"
     r"|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}(?!\d))"
@@ -56,7 +78,7 @@ _STATE = re.compile(r"\b[A-Z]{2}[ ]$")
 _UNIT = re.compile(r"\s?(?:€|\$|£|%|‰|°|(?:EUR|Euro|USD|CHF|Dollar|Mio|Mrd|Prozent|kg|km|kWh|MWh|GB|MB|ms|px)\b)")
 
 _CALLED = re.compile(
-    r"\b(?:tel|telefon\w*|telefax|fon|fax|mobil\w*|handy\w*|phone|cell|call|ruf\w*|rückruf|hotline|durchwahl|whatsapp"
+    r"\b(?:tel|telefon\w*|telephone|telefax|fon|fax|mobil\w*|handy\w*|natel|festnetz\w*|phone|cell|call|contact[ ]number|ruf\w*|rückruf|hotline|durchwahl|whatsapp"
     r"|sms|anruf\w*|erreich\w*|dial|text)\b",
     re.IGNORECASE,
 )
@@ -65,6 +87,7 @@ _OTHERWISE_NUMBERED = re.compile(
     r"|aktenzeichen|az|hr[ab]|steuer\w*|ust\w*|version|build|release|seriennummer|serial|ticket|vorgang\w*|ssn|social security|isin|wkn|ean|gtin|zähler\w*|vertrag\w*|versicherung\w*|mitglied\w*)\b",
     re.IGNORECASE,
 )
+_GOES_ON = re.compile(r"(?:[-\s]?(?:nr|no|nummer|number|1[03])\b)?[.:]{0,2}[ \d/.X-]{1,20}")
 _CONTEXT = 30
 """Characters before a number in which a word says what it is."""
 
@@ -85,6 +108,18 @@ class PhoneNumbers:
         for match in (*found(_ASKED, text, behind_words(text)), *found(_NAMED_BEHIND, text, near_clusters(text))):
             if _is_number_to_call(text, match):
                 yield _labelled_span(match, regions)
+        for match in found(_CELL, text, near_clusters(text)):
+            if _CALLED.search(heading(text, match.start("number"))) and not _DATE.match(text, match.start("number")):
+                yield _labelled_span(match, regions)
+        if "\n" in text:
+            for match in found(_BROKEN, text, near_clusters(text)):
+                number = _parsed(
+                    match[0].replace("\n", " "), text[max(0, match.start() - _CONTEXT) : match.start()], regions
+                )
+                if number is not None and not _DATE.match(match["rest"]):
+                    yield Span(*match.span(), TYPE, _value(number))
+        for start, stop, figures in said(text):
+            yield Span(start, stop, TYPE, figures)
         for at, end in near_clusters(text):
             while candidate := _CANDIDATE.search(text, at, end):
                 span = _span(text, candidate.start(), candidate.end(), regions)
@@ -102,6 +137,10 @@ def _is_number_to_call(text: str, match: re.Match[str]) -> bool:
     written = match["number"]
     if _DATE.match(text, start) or _UNIT.match(text, end) or _SOCIAL_SECURITY.fullmatch(written):
         return False
+    if re.search(r"(?i)(?:number|nummer)[ :]*\Z", text[max(0, start - _CONTEXT) : start]) and written[0] not in "+0(":
+        noun = _NOUN_BEFORE.search(text[max(0, match.start() - _CONTEXT) : match.start()])
+        if noun is not None and noun[1] and noun[1].lower() not in _OWN:
+            return False
     if _is_otherwise_numbered(text[max(0, start - _CONTEXT) : start]) or written.count("(") != written.count(")"):
         return False
     return bool(re.search(r"[ ()/.–-]", written)) or written[0] in "+0" or len(written) == 10
@@ -141,7 +180,10 @@ def _is_otherwise_numbered(before: str) -> bool:
     if not named:
         return False
     between = before[named[-1].end() :]
-    return not _CALLED.search(between) and not any(character.isdigit() for character in between)
+    if _CALLED.search(between):
+        return False
+    # figures that go on: `ISBN 978 3 446 …`
+    return not any(character.isdigit() for character in between) or _GOES_ON.fullmatch(between) is not None
 
 
 def _parsed(written: str, before: str, regions: tuple[str, ...]) -> PhoneNumber | None:
@@ -151,7 +193,9 @@ def _parsed(written: str, before: str, regions: tuple[str, ...]) -> PhoneNumber 
     if len(digits) < 6:
         return None
     international = written.lstrip("( ").startswith("+") or digits.startswith("00")
-    looks_like_one = bool(_GAPS.search(written.strip("( "))) or bool(_CALLED.search(before))
+    looks_like_one = (
+        bool(_GAPS.search(written.strip("( "))) or bool(_CALLED.search(before)) or bool(_SIGNED.search(before))
+    )
     for region in ("ZZ",) if international and not digits.startswith("00") else regions:
         if not international and not (looks_like_one and _looks_like_one_of(region, written, digits)):
             continue

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from assets.silver.pii.secret_written import handed_over
 from assets.silver.pii.span import SECRET, Span
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ _ISSUED = {
     "shp": r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",
     "sq0": r"sq0[a-z]{3}-[A-Za-z0-9_-]{22,43}",
     "EAAA": r"EAAA[A-Za-z0-9_-]{50,64}",
+    "EAA": r"EAA[A-Z][A-Za-z0-9]{60,300}",
+    ":APA91b": r"[A-Za-z0-9_-]{11}:APA91b[A-Za-z0-9_-]{100,200}",
     "dapi": r"dapi[a-f0-9]{32}(?:-\d)?",
     "lin_": r"lin_(?:api|oauth)_[A-Za-z0-9]{32,64}",
     "ntn_": r"ntn_[A-Za-z0-9]{40,60}",
@@ -68,7 +71,7 @@ _ISSUED = {
     "SharedAccess": r"(?<=SharedAccessKey=)[A-Za-z0-9+/]{42,44}=?",
     "8Q~": r"[A-Za-z0-9_~.]{3}8Q~[A-Za-z0-9_~.-]{31,34}",
     "rubygems_": r"rubygems_[a-f0-9]{48}",
-    "sntr": r"sntr[yu]s_[A-Za-z0-9+/=_-]{40,300}",
+    "sntry": r"sntry[su]_[A-Za-z0-9+/=_-]{40,300}",
     "pul-": r"pul-[a-f0-9]{40}",
     "tfp_": r"tfp_[A-Za-z0-9]{40,60}",
     "CFPAT-": r"CFPAT-[A-Za-z0-9_-]{43}",
@@ -79,6 +82,8 @@ _ISSUED = {
     "FlyV1": r"FlyV1 fm\d[A-Za-z]?_[A-Za-z0-9+/=,_-]{50,800}",
     "tskey-": r"tskey-[a-z]+-[A-Za-z0-9]{10,}-[A-Za-z0-9]{20,}",
     "vc": r"vc[apkri]?_[A-Za-z0-9]{40,60}",
+    "pscale_": r"pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_=.-]{32,64}",
+    "ATATT": r"AT[A-Z]TT3[A-Za-z0-9_=-]{40,300}",
     "sbp_": r"sbp_(?:v\d_)?[a-f0-9]{40}",
     "pat": r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}",
     "xkeysib-": r"xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}",
@@ -106,7 +111,7 @@ _PLACEHOLDER = re.compile(
 _IDS = re.compile(r"(?<=-)\d{10,14}(?=-)")
 
 _LAST_WORD = (
-    r"(?=[pkstcgz])(?P<word>passwords?|passwd|passwort|kennwort|passphrase|pwd|secret|tokens?|key(?:[_-]?id)?|schlüssel|credentials?|zugangscode|geheimnis"
+    r"(?=[pkstcgz])(?P<word>passwords?|passwd|passwort|passcode|kennwort|passphrase|pass(?!\w)|pwd?(?!\w)|pwd|secret|tokens?|key(?:[_-]?id)?|schlüssel|credentials?|zugangscode|geheimnis"
     r"|pin|puk)"
 )
 _QUALIFIED = re.compile(
@@ -118,9 +123,16 @@ _QUALIFIED = re.compile(
 """What stands before `key`, which by itself is a word like others."""
 
 _LABELLED = re.compile(
-    rf"(?i:{_LAST_WORD})[\"'`*_]{{0,3}}(?:[ ]?\([^)\n]{{1,20}}\))?\s?(?:[:=]|=>|:=|->|<-|(?i:\bist\b|\bis\b|\blautet\b|\bwar\b|\bwas\b))"
+    rf"(?i:{_LAST_WORD})[\"'`*_]{{0,3}}(?:[ ]?\([^)\n]{{1,20}}\))?\s?(?:[:=]|=>|:=|->|<-|\||(?i:\bist\b|\bis\b|\blautet\b|\bwar\b|\bwas\b|\b(?:changed|reset|set)[ ]to\b|\bgeändert[ ]auf\b))"
     r"[ \t]?[:=]?[ \t]?[\"'`„“*]{0,2}(?=(?P<value>[^\s\"'`„“<>,;]{4,200}))"
 )
+_LONG_ENOUGH = 10
+_JUMBLED_BITS = 3.0
+_INNER_CAPITAL = re.compile(r"[a-z][A-Z]{1,2}[a-z]")
+_CONSONANTS = re.compile(r"(?i)[bcdfghjklmnpqrstvwxz]{5}")
+_PASSWORD_BITS = 2.2
+"""Shannon entropy, bits for each character, of what stands where nothing but a password can: `aaaaaa` is none."""
+
 _SHARED = re.compile(r"(?i)(?:shar(?:e|ing)|gift|invite|csrf|page|next|sync|continuation)[_-]?\Z")
 """Tokens that open what everybody may see."""
 
@@ -129,7 +141,7 @@ _BEARER = re.compile(
 )
 _CURL = re.compile(r"(?:-u|--user)[ ]+[\"']?(?P<value>[\w.@-]+:[^\s\"']{6,})")
 _LABELS = (
-    "pass pwd kennwort secret token key schlüssel geheim credential bearer basic zugangs pin puk -u --user".split()
+    "pass pwd pw: kennwort secret token key schlüssel geheim credential bearer basic zugangs pin puk -u --user".split()
 )
 """One of these is in every text with a credential beside a word, in lower case."""
 
@@ -168,6 +180,12 @@ class Secrets:
         lower = text.lower()
         if any(label in lower for label in _LABELS):
             yield from _labelled(text)
+        for start, end, certain in handed_over(text, lower):
+            value = text[start:end]
+            if not _PLACEHOLDER.search(value) and (
+                _bits(value) > _PASSWORD_BITS if certain else _is_password(value, "password")
+            ):
+                yield Span(start, end, SECRET, "")
         if opaque:
             yield from _scanned(text)
 
@@ -194,7 +212,7 @@ def _labelled(text: str) -> Iterator[Span]:
         word = match["word"].lower()
         if word.startswith("key") and not _QUALIFIED.search(before):
             continue
-        if (word in ("pin", "puk", "pwd") and before[-1:].isalnum()) or _SHARED.search(before):
+        if (word in ("pin", "puk", "pwd", "pw", "pass") and before[-1:].isalnum()) or _SHARED.search(before):
             continue
         value = match["value"].rstrip(".)!?]*_|")
         if _is_password(value, word):
@@ -226,7 +244,19 @@ def _is_password(value: str, word: str) -> bool:
     if "(" in value or (re.fullmatch(r"[A-Za-z_]\w*(?:\.\w+)+", value) and not digits):
         return False
     return len(value) >= 6 and (
-        (digits and classes >= 2) or (classes >= 3 and re.search(r"[!#$%&*+?@^~]", value) is not None)
+        (len(value) >= _LONG_ENOUGH and _is_jumbled(value))
+        or (digits and classes >= 2)
+        or (classes >= 3 and re.search(r"[!#$%&*+?@^~]", value) is not None)
+    )
+
+
+def _is_jumbled(value: str) -> bool:
+    """Whether letters stand in no order of words: capitals within, and consonants that nobody can say."""
+    return (
+        value.isalnum()
+        and len(_INNER_CAPITAL.findall(value)) > 1
+        and len(_CONSONANTS.findall(value)) > 0
+        and _bits(value) > _JUMBLED_BITS
     )
 
 

@@ -17,4 +17,6 @@ if __name__ == "__main__":
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "blind.jsonl").open("w", encoding="utf-8") as file:
         for row in rows(arguments.seed, arguments.half):
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            spans = [{"start": a, "end": b, "label": label, "text": row.text[a:b]} for a, b, label in row.spans]
+            line = {"id": row.id, "lang": row.language, "text": row.text, "spans": spans}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")

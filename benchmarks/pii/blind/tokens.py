@@ -202,7 +202,7 @@ def kinds() -> dict[str, Callable[[random.Random], Leak]]:
         "password_en": _in_context((("Password: ", "\n"), ("password = ", "\n"), ("Your temporary password is ", " - please change it."), ("user: guest\npass: ", "\n"), ("Username: jdoe / Password: ", "\n"), ("The Wi-Fi password is ", "\n"), ("passwd: ", "\n"), ("| password | ", " |"), ("pwd: ", "\n"), ('log in with "', '" as the password'), ("passphrase: ", "\n"), ("The root password was changed to ", " yesterday.")), password),
         "ado_net": _in_context((("Server=tcp:db.nordlicht.de,1433;Initial Catalog=shop;User ID=app;Password=", ";Encrypt=True;"), ("Data Source=db1;User Id=sa;Pwd=", ";"), ("host=db1 dbname=shop user=app password=", " sslmode=require"), ("jdbc:sqlserver://db1;databaseName=x;user=sa;password=", ";"), ("jdbc:mysql://db1:3306/shop?user=root&password=", "&useSSL=false")), lambda r: of(r, _ALNUM + "!#*", 14)),
         "netrc": _in_context((("machine api.heroku.com\n  login me\n  password ", "\n"), ("machine github.com login bot password ", "\n")), lambda r: of(r, _ALNUM, 24)),
-        "wireguard": _in_context((("[Interface]\nPrivateKey = ", "\nAddress = 10.1.0.2/32"),), lambda r: _b64(r, 32)),
+        "wireguard": _in_context((("[Interface]\nPrivateKey = ", "\nDNS = intern"),), lambda r: _b64(r, 32)),
         "npmrc": _in_context((("//registry.npmjs.org/:_authToken=", "\n"), ("//npm.example.com/:_password=", "\n")), lambda r: of(r, _HEX, 36)),
         "docker_config": _in_context((('{"auths": {"registry.example.com": {"auth": "', '"}}}'),), lambda r: base64.b64encode(f"bot:{of(r, _ALNUM, 16)}".encode()).decode()),
         "pgpass": _in_context((("db1:5432:shop:app:", "\n"), ("PGPASSWORD=", " psql -h db1")), lambda r: of(r, _ALNUM, 16)),

@@ -153,7 +153,7 @@ def credit_card(rng: random.Random) -> str:
         return cut(number, sizes, "  ")
     if form < 0.96:
         return cut(number, sizes, ".")
-    return cut(number, sizes[:2], " ").replace(" ", "\n", 1)
+    return cut(number, sizes).replace(" ", "\n", 1)
 
 
 # --- German numbers -------------------------------------------------------------------------------------------------
@@ -325,8 +325,7 @@ def plate(rng: random.Random) -> str:
     letters = of(rng, "ABCDEFGHJKLMNPRSTUVWXYZ", rng.choice((1, 2, 2, 2)))
     number = nonzero(rng, rng.choice((1, 2, 3, 3, 4, 4)))
     suffix = rng.choice(("", "", "", "", "", "E", "H"))
-    if suffix:
-        number = number[:3]
+    number = number[: 8 - len(district + letters + suffix)]
     form = rng.random()
     if form < 0.42:
         return f"{district}-{letters} {number}{suffix}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.pii.blind import people, tokens, values
 from benchmarks.pii.blind.values import Make, cut, digits, nonzero, of
@@ -38,6 +39,15 @@ class Template:
     def half(self) -> int:
         """0 or 1: one half may be looked at while mending, the other is only measured."""
         return hashlib.sha256(self.key.encode()).digest()[0] & 1
+
+
+class Row(NamedTuple):
+    """A text with labelled spans: (start, end, label)."""
+
+    id: str
+    language: str
+    text: str
+    spans: tuple[tuple[int, int, str], ...]
 
 
 FRAMES = {
@@ -287,8 +297,8 @@ def templates() -> Iterator[Template]:
                     yield Template(slot.split(":")[0], language, text, f"{slot} {language} layout {at}")
 
 
-def rows(seed: int, half: int | None = None, each: int = 2) -> Iterator[dict[str, object]]:
-    """Texts as `{id, lang, text, spans}`.
+def rows(seed: int, half: int | None = None, each: int = 2) -> Iterator[Row]:
+    """The texts of the set.
 
     Args:
         half: only templates of this half.
@@ -306,18 +316,16 @@ def rows(seed: int, half: int | None = None, each: int = 2) -> Iterator[dict[str
         if half is None or template.half == half:
             for turn in range(3 * each):
                 before, secret, after = leak(rng)
-                language = "de" if re.search("[äöüß]|Bitte|Passwort|Kennwort|Zugang", before + after) else "en"
-                span = {"start": len(before), "end": len(before) + len(secret), "label": "SECRET", "text": secret}
-                yield {
-                    "id": f"blind-SECRET-{name}-{turn}",
-                    "lang": language,
-                    "text": before + secret + after,
-                    "spans": [span],
-                }
+                language = (
+                    "de" if re.search("[äöüß]|Bitte|Zur |Hier|Passwort|Kennwort|Zugang", before + after) else "en"
+                )
+                span = (len(before), len(before) + len(secret), "SECRET")
+                yield Row(f"blind-SECRET-{name}-{turn}", language, before + secret + after, (span,))
 
 
-def _filled(template: Template, rng: random.Random, made: dict[str, Make], name: str) -> dict[str, object]:
-    text, spans, at = "", [], 0
+def _filled(template: Template, rng: random.Random, made: dict[str, Make], name: str) -> Row:
+    spans: list[tuple[int, int, str]] = []
+    text, at = "", 0
     flat = _one_line(template.text)
     for slot in _SLOT.finditer(template.text):
         text += template.text[at : slot.start()]
@@ -329,8 +337,8 @@ def _filled(template: Template, rng: random.Random, made: dict[str, Make], name:
             if flat:
                 value = value.replace(",\n", ", ").replace("\n", " ").replace(" | ", ", ").replace("; ", ", ")
             label = slot[1].split(":")[0].rstrip("46")
-            spans.append({"start": len(text), "end": len(text) + len(value), "label": label, "text": value})
+            spans.append((len(text), len(text) + len(value), label))
             text += value
         else:
             text += slot[0]
-    return {"id": name, "lang": template.language, "text": text + template.text[at:], "spans": spans}
+    return Row(name, template.language, text + template.text[at:], tuple(spans))

@@ -1,0 +1,105 @@
+"""Ways in which files, commands and letters hand over a credential without a colon behind the word for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_WORDS = ("passwor", "kennwort", "passphrase", "passcode")
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """One way.
+
+    Attributes:
+        cues: texts in lower case of which one is in every text that it is in.
+        pattern: the group that matched last is the credential.
+        certain: nothing but a credential can stand there, so it may be any word.
+    """
+
+    cues: tuple[str, ...]
+    pattern: re.Pattern[str]
+    certain: bool = False
+
+
+_FORMS = (
+    # a line of settings
+    _Form(
+        ("passw", "pass=", "pass =", "pwd=", "pwd =", "secret"),
+        re.compile(
+            r"^[ \t]*(?:export[ ]|set[ ])?[A-Z][A-Z0-9_]*_?(?:PASSWORD|PASSWD|PASS|PWD|SECRET)[ ]?=[ ]?[\"']?(?P<value>[^\s\"'`<>$,;{}()]{6,200})",
+            re.MULTILINE,
+        ),
+        certain=True,
+    ),
+    _Form(
+        ("</", "value="),
+        re.compile(
+            r"(?i)<(?P<name>[\w.:-]*(?:password|passwort|passwd|secret|apikey|api_key|token))>(?P<value>[^<>\s]{6,200})(?=</(?P=name)>)"
+            r"|(?:key|name)=[\"'][\w.:-]*(?:password|passwort|passwd|secret|apikey|token)[\"'][ ]+value=[\"'](?P<attribute>[^\"'\s]{6,200})[\"']"
+        ),
+        certain=True,
+    ),
+    # ~/.netrc and ~/.pgpass
+    _Form(("machine ",), re.compile(r"\bmachine[ ]\S+\s+login[ ]\S+\s+password[ ](?P<value>\S{6,200})"), certain=True),
+    _Form(
+        (":5432:", ":3306:", ":*:"),
+        re.compile(r"^[\w.*-]+:(?:\d{2,5}|\*):[\w*-]+:[\w*-]+:(?P<value>[^\s:]{6,200})$", re.MULTILINE),
+    ),
+    # in quotes, before or behind the word
+    _Form(
+        _WORDS,
+        re.compile(
+            r"(?i)\b(?:passwor[dt]|kennwort|passphrase|passcode)[ ][\"'„“«](?P<value>[^\s\"'“”«»]{6,64})[\"'“”»]"
+            r"|[\"'„“«](?P<before>[^\s\"'“”«»]{6,64})[\"'“”»][ ](?:as|is|als|ist)[ ](?:the|your|my|das|dein|ihr)?[ ]?(?:password|passwort|kennwort)"
+        ),
+    ),
+    # behind the word alone, with signs of every kind
+    _Form(
+        _WORDS,
+        re.compile(
+            r"(?i)\b(?:passwor[dt]|kennwort)[ ](?P<value>(?=\S*(?-i:[a-zß-ÿ]))(?=\S*(?-i:[A-ZÀ-Þ]))(?=\S*\d)(?=\S*[!#$%&*+?@^~]|\S{10})[^\s\"'`„“”«»<>,;(){}]{6,64})"
+        ),
+    ),
+    # on the line below
+    _Form(
+        _WORDS,
+        re.compile(
+            r"(?im)^[ \t>*-]*(?:passwor[dt]|kennwort|passphrase|passcode)[ \t*:]*\n[ \t]*(?P<value>[^\s\"'`„“”«»<>,;(){}]{6,64})[ \t]*$"
+        ),
+    ),
+    # name / password
+    _Form(
+        ("zugang", "login", "credentials", "anmeldung"),
+        re.compile(
+            r"(?i)\b(?:zugangsdaten|logins?|credentials|zugang|anmeldung)[ ]?[:=][ ]?[\w.@+-]{2,60}[ ]?/[ ]?(?P<value>[^\s\"'`<>,;/]{6,64})"
+        ),
+    ),
+    _Form(("mysql",), re.compile(r"\bmysql(?:dump|admin)?\b[^\n]{0,80}?[ ]-p[\"']?(?P<value>[^\s\"']{6,64})")),
+    _Form(("sshpass",), re.compile(r"\bsshpass[ ]+-p[ ]?[\"']?(?P<value>[^\s\"']{6,64})")),
+    _Form(
+        ("cookie:",),
+        re.compile(
+            r"(?i)\bcookie:[^\n]{0,200}?\b(?:\w*sess(?:ion)?_?-?(?:id)?|sid|auth\w*|token)=(?P<value>[\w%.~+/-]{16,512})"
+        ),
+    ),
+    # Docker's config.json
+    _Form(('"auth"',), re.compile(r"\"auth\"[ ]?:[ ]?\"(?P<value>[A-Za-z0-9+/]{16,400}={0,2})\"")),
+    # Twilio's account and its token
+    _Form(("twilio", "client(", "ac"), re.compile(r"\bAC[0-9a-f]{32}[\"', :]{1,6}(?P<value>[0-9a-f]{32})\b")),
+)
+
+
+def handed_over(text: str, lower: str) -> Iterator[tuple[int, int, bool]]:
+    """Start and end of what may be a credential, and whether nothing else can stand there.
+
+    Args:
+        lower: the text in lower case.
+    """
+    for form in _FORMS:
+        if any(cue in lower for cue in form.cues):
+            for match in form.pattern.finditer(text):
+                start, end = match.span(match.lastgroup or 0)
+                yield start, start + len(text[start:end].rstrip(".")), form.certain

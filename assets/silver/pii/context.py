@@ -94,7 +94,7 @@ OTHER_NUMBERS = (
     r"zähler",
     r"reference",
     r"referenz",
-    r"charge",
+    r"(?<!reverse )(?<!reverse-)charge",
     r"lot\b",
     r"sku\b",
     r"vin\b",

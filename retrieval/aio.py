@@ -19,7 +19,6 @@ from retrieval.cache import STATE, Cache
 from retrieval.connections import (
     BECOME_READER,
     COMMIT,
-    PREPARED_MAX,
     ROLE,
     ROLE_PARAMETERS,
     AsyncConnection,
@@ -39,6 +38,7 @@ from retrieval.result import Filters, SearchResult
 from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
+from retrieval.trip import Trips
 
 OTHER_LOOP = "This retriever belongs to another event loop: open one in the loop that asks, and close it there"
 
@@ -129,9 +129,9 @@ class AsyncRetriever(Core):
                 try:
                     if attempt.probe:
                         await self._revive(deadline)
-                    async with self._connection(deadline) as connection, connection.pipeline():
-                        entered_as, given = await connection.execute(*entry), await connection.execute(*give)
-                        self.recorded(await entered_as.fetchone(), await given.fetchone())
+                    async with self._connection(deadline) as connection:
+                        (entered_as,), (given,) = await connection.trip(entry, give)
+                        self.recorded(entered_as, given)
                 except psycopg.Error as error:
                     translate(error)
 
@@ -250,24 +250,18 @@ class AsyncRetriever(Core):
     async def _answer_cached(
         self, search: Search, connection: AsyncConnection, embedding: Begun[asyncio.Future[Embedded]], cache: Cache
     ) -> SearchResult | None:
-        async with connection.pipeline():
-            entry, state = await connection.execute(*search.entry()), await connection.execute(STATE)
-        asked = cache.asked(search, await entry.fetchone(), await state.fetchone())
+        (entry,), (state,) = await connection.trip(search.entry(), STATE)
+        asked = cache.asked(search, entry, state)
         if asked.kept is not None:
-            async with connection.pipeline():
-                cursor = await connection.execute(*cache.again(search, asked), binary=True)
-                await connection.execute(COMMIT)
-            rows = await cursor.fetchall()
+            rows, _ = await connection.trip(cache.again(search, asked), COMMIT)
             if not rows:
                 cache.drop(search, asked)
                 return None
             return search.result(rows)
         embedding()
-        async with connection.pipeline():
-            read = await connection.execute(*search.reads(asked.space.id), binary=True)
-            until = await connection.execute(statements.until(asked.space.id, search.partition))
-        search.score(asked.release, await read.fetchone() or ())
-        soonest = await until.fetchall()
+        until = statements.until(asked.space.id, search.partition)
+        (read,), soonest = await connection.trip(search.reads(asked.space.id), (until, {}))
+        search.score(asked.release, read)
         found, sent = await self._finish(search, connection, asked.space, embedding)
         cache.keep(search, asked, found, sent, soonest)
         return search.result(found)
@@ -279,18 +273,15 @@ class AsyncRetriever(Core):
         done, _ = await asyncio.wait([waiting], timeout=self.model_wait_s(search))
         vector = self.merge(search, space, waiting.result() if done else None)
         final = await self._last_statement(search, connection, space, vector)
-        async with connection.pipeline():
-            cursor = await connection.execute(*final, binary=True)
-            await connection.execute(COMMIT)
-        return await cursor.fetchall(), final[1]
+        rows, _ = await connection.trip(final, COMMIT)
+        return rows, final[1]
 
     async def _last_statement(
         self, search: Search, connection: AsyncConnection, space: Space, vector: object | None
     ) -> Statement:
         if not staged.wanted(search):
             return search.fusion(space, vector)
-        shortlist = await connection.execute(*staged.shortlist(search, space, vector), binary=True)
-        rows = await shortlist.fetchall()
+        (rows,) = await connection.trip(staged.shortlist(search, space, vector))
         scores = None
         if search.reranks:
             scores = await asyncio.get_running_loop().run_in_executor(self._threads, self.rerank, search, rows)
@@ -302,13 +293,10 @@ class AsyncRetriever(Core):
         for _ in range(2):
             self.choose_partition(search, space)
             try:
-                async with connection.pipeline():
-                    entry = await connection.execute(*search.entry())
-                    read = await connection.execute(*search.reads(space.id), binary=True)
-                row = await entry.fetchone()
+                (row,), (read,) = await connection.trip(search.entry(), search.reads(space.id))
                 release, actual = entered(row, search.release)
                 if actual == space and self.in_place(search, space, row):
-                    return space, release, await read.fetchone() or ()
+                    return space, release, read
                 await connection.rollback()
             except psycopg.errors.UndefinedTable:
                 self._partitions.clear()
@@ -340,7 +328,6 @@ class AsyncRetriever(Core):
         from pgvector.psycopg import register_vector_async
 
         connection.limit_s = statement_limit_s(self.settings)
-        connection.prepared_max = PREPARED_MAX
         role = await (await connection.execute(ROLE, ROLE_PARAMETERS)).fetchone()
         if self.must_change_role(role):
             await connection.execute(BECOME_READER)
@@ -349,3 +336,4 @@ class AsyncRetriever(Core):
         await connection.commit()
         await register_vector_async(connection)
         await connection.commit()
+        connection.trips = Trips(connection)

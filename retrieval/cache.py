@@ -24,7 +24,7 @@ from psycopg import sql
 from retrieval import statements
 from retrieval.search import Search, Space, Statement, entered
 
-STATE = sql.SQL("select current_setting('knowledge.acl'), knowledge.edition()::text")
+STATE: Statement = sql.SQL("select current_setting('knowledge.acl'), knowledge.edition()::text"), {}
 """Access sets in sight of who has entered, and the edition of the index; to be sent right behind `ENTER`.
 
 Read before anything else: what is read later may be newer than the edition it is kept under, never older.

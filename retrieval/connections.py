@@ -20,6 +20,7 @@ from retrieval.limits import Deadline
 from retrieval.schema.migrate import OWNER, READER
 from retrieval.settings import Settings
 from retrieval.statements import WALK_ENDS
+from retrieval.trip import Rows, Step, Trips
 
 GRACE_S = 0.5
 """Seconds that a server gets beyond its own limit for a statement to say that it was exceeded."""
@@ -34,8 +35,8 @@ ROLE = sql.SQL(
 ROLE_PARAMETERS = {"reader": READER, "owner": OWNER}
 BECOME_READER = sql.SQL("set role {}").format(sql.Identifier(READER))
 
-COMMIT = sql.SQL("commit")
-"""Sent behind the last statement of a pipeline, whose end waits for both; the driver's own would wait once more."""
+COMMIT: Step = sql.SQL("commit"), {}
+"""Sent behind the last statement of a trip, whose end waits for both; the driver's own would wait once more."""
 
 QUERY_CANCELED = "57014"
 READ_ONLY = "25006"
@@ -64,10 +65,6 @@ _SESSION = (
 )
 
 
-PREPARED_MAX = 500
-"""Statements that a connection keeps prepared: some for each tenant that it serves."""
-
-
 class SilentError(psycopg.OperationalError):
     """The server said nothing for as long as it was given. The connection is closed: what is under way is unknown."""
 
@@ -78,11 +75,13 @@ class _Limited:
     Attributes:
         limit_s: longest wait for one answer.
         deadline: by when all answers must be there; None between searches.
+        trips: how several statements are sent together.
     """
 
     limit_s: float = 5 + GRACE_S
     deadline: Deadline | None = None
     pgconn: Any
+    trips: Trips
 
     def seconds(self, timeout: float | None) -> float:
         """How long to wait, given how long the driver would."""
@@ -98,6 +97,12 @@ class _Limited:
 class Connection(_Limited, psycopg.Connection[tuple[Any, ...]]):
     """A connection of threads."""
 
+    def trip(self, *steps: Step) -> list[Rows]:
+        """Rows of some statements, sent together."""
+        with self.lock:
+            rows: list[Rows] = self.wait(self.trips.run(steps))
+        return rows
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for an answer, within the limits.
 
@@ -112,6 +117,12 @@ class Connection(_Limited, psycopg.Connection[tuple[Any, ...]]):
 
 class AsyncConnection(_Limited, psycopg.AsyncConnection[tuple[Any, ...]]):
     """A connection of tasks."""
+
+    async def trip(self, *steps: Step) -> list[Rows]:
+        """Rows of some statements, sent together."""
+        async with self.lock:
+            rows: list[Rows] = await self.wait(self.trips.run(steps))
+        return rows
 
     async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for an answer, within the limits.

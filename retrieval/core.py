@@ -187,7 +187,8 @@ class Core:
             "max_size": self.settings.pool_size,
             "timeout": seconds,
             "reconnect_timeout": RECONNECT_S,
-            "kwargs": {"connect_timeout": seconds, "prepare_threshold": 1},
+            # The driver itself prepares nothing: with a rollback it would forget what `trip` has prepared as well.
+            "kwargs": {"connect_timeout": seconds, "prepare_threshold": None},
             "open": False,
         }
 

@@ -19,7 +19,6 @@ from retrieval.cache import STATE, Cache
 from retrieval.connections import (
     BECOME_READER,
     COMMIT,
-    PREPARED_MAX,
     ROLE,
     ROLE_PARAMETERS,
     Connection,
@@ -39,6 +38,7 @@ from retrieval.result import Filters, SearchResult
 from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
+from retrieval.trip import Trips
 
 
 class Retriever(Core):
@@ -166,9 +166,9 @@ class Retriever(Core):
             try:
                 if attempt.probe:
                     self._revive(deadline)
-                with self._connection(deadline) as connection, connection.pipeline():
-                    entered_as, given = connection.execute(*entry), connection.execute(*give)
-                    self.recorded(entered_as.fetchone(), given.fetchone())
+                with self._connection(deadline) as connection:
+                    (entered_as,), (given,) = connection.trip(entry, give)
+                    self.recorded(entered_as, given)
             except psycopg.Error as error:
                 translate(error)
 
@@ -291,24 +291,18 @@ class Retriever(Core):
         self, search: Search, connection: Connection, embedding: Begun[Future[Embedded]], cache: Cache
     ) -> SearchResult | None:
         """The answer that is kept, or one that is kept from now on; None where the kept one holds no more."""
-        with connection.pipeline():
-            entry, state = connection.execute(*search.entry()), connection.execute(STATE)
-        asked = cache.asked(search, entry.fetchone(), state.fetchone())
+        (entry,), (state,) = connection.trip(search.entry(), STATE)
+        asked = cache.asked(search, entry, state)
         if asked.kept is not None:
-            with connection.pipeline():
-                cursor = connection.execute(*cache.again(search, asked), binary=True)
-                connection.execute(COMMIT)
-            rows = cursor.fetchall()
+            rows, _ = connection.trip(cache.again(search, asked), COMMIT)
             if not rows:
                 cache.drop(search, asked)
                 return None
             return search.result(rows)
         embedding()
-        with connection.pipeline():
-            read = connection.execute(*search.reads(asked.space.id), binary=True)
-            until = connection.execute(statements.until(asked.space.id, search.partition))
-        search.score(asked.release, read.fetchone() or ())
-        soonest = until.fetchall()
+        until = statements.until(asked.space.id, search.partition)
+        (read,), soonest = connection.trip(search.reads(asked.space.id), (until, {}))
+        search.score(asked.release, read)
         found, sent = self._finish(search, connection, asked.space, embedding)
         cache.keep(search, asked, found, sent, soonest)
         return search.result(found)
@@ -323,16 +317,14 @@ class Retriever(Core):
             embedded = None
         vector = self.merge(search, space, embedded)
         final = self._last_statement(search, connection, space, vector)
-        with connection.pipeline():
-            cursor = connection.execute(*final, binary=True)
-            connection.execute(COMMIT)
-        return cursor.fetchall(), final[1]
+        rows, _ = connection.trip(final, COMMIT)
+        return rows, final[1]
 
     def _last_statement(self, search: Search, connection: Connection, space: Space, vector: object | None) -> Statement:
         """The one that returns the hits; where they are chosen from a short list, that is read first."""
         if not staged.wanted(search):
             return search.fusion(space, vector)
-        rows = connection.execute(*staged.shortlist(search, space, vector), binary=True).fetchall()
+        (rows,) = connection.trip(staged.shortlist(search, space, vector))
         return staged.selection(search, space, rows, self.rerank(search, rows))
 
     def _enter(self, search: Search, connection: Connection, space: Space) -> tuple[Space, int, tuple[Any, ...]]:
@@ -340,13 +332,10 @@ class Retriever(Core):
         for _ in range(2):
             self.choose_partition(search, space)
             try:
-                with connection.pipeline():
-                    entry = connection.execute(*search.entry())
-                    read = connection.execute(*search.reads(space.id), binary=True)
-                row = entry.fetchone()
+                (row,), (read,) = connection.trip(search.entry(), search.reads(space.id))
                 release, actual = entered(row, search.release)
                 if actual == space and self.in_place(search, space, row):
-                    return space, release, read.fetchone() or ()
+                    return space, release, read
                 connection.rollback()
             except psycopg.errors.UndefinedTable:
                 self._partitions.clear()
@@ -377,7 +366,6 @@ class Retriever(Core):
         from pgvector.psycopg import register_vector
 
         connection.limit_s = statement_limit_s(self.settings)
-        connection.prepared_max = PREPARED_MAX
         if self.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone()):
             connection.execute(BECOME_READER)
         for statement in session(self.settings):
@@ -385,3 +373,4 @@ class Retriever(Core):
         connection.commit()
         register_vector(connection)
         connection.commit()
+        connection.trips = Trips(connection)

@@ -180,7 +180,10 @@ def translate(error: psycopg.Error) -> NoReturn:
         ) from None
     # The driver itself, which gives no SQLSTATE, finds that there is no vector type.
     if state in NOT_SET_UP or (isinstance(error, psycopg.ProgrammingError) and not state):
-        raise SchemaError("The database is not set up for this version: run `knowledge db init` as its owner") from None
+        raise SchemaError(
+            "The database is not set up for this version: run `knowledge db migrate` as its owner, or `knowledge db"
+            " init` where nothing was set up yet"
+        ) from None
     if state == READ_ONLY:
         raise UnavailableError(
             "The database only reads (a replica, or default_transaction_read_only), and a search writes its audit row:"

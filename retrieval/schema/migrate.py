@@ -77,6 +77,10 @@ def bootstrap(admin_dsn: str, database: str) -> None:
     with psycopg.connect(admin_dsn, dbname=database, autocommit=True) as connection:
         connection.execute("create extension if not exists vector schema public")
         connection.execute("revoke create on schema public from public")
+        # who asks questions needs no tables and functions of its own
+        place = {"database": sql.Identifier(database), "owner": sql.Identifier(OWNER)}
+        connection.execute(sql.SQL("revoke temporary on database {database} from public").format(**place))
+        connection.execute(sql.SQL("grant temporary on database {database} to {owner}").format(**place))
 
 
 def migrate(owner_dsn: str) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 from psycopg import errors, sql
 
 from retrieval import Principal, SchemaError
-from retrieval.schema.migrate import READABLE, READER, migrate
+from retrieval.schema.migrate import OWNER, READABLE, READER, migrate
 from tests.retrieval.oracle import CLEARANCES
 from tests.support import (
     Connection,
@@ -473,3 +473,19 @@ def test_postings_are_found_by_term_and_access_set_in_the_index(index: Index) ->
     assert conditions, plan
     assert all("term = ANY" in line and "acl_id = ANY" in line for line in conditions), plan
     assert not any("Seq Scan" in line for line in plan), plan
+
+
+def test_the_reader_can_make_nothing_of_its_own(databases: Databases) -> None:
+    """No table, function or operator of its own stands where a statement looks for one; the owner's work needs some."""
+    template = databases.TEMPLATE
+    with psycopg.connect(databases.server.dsn(READER, template), autocommit=True) as reader:
+        for statement in (
+            "create temporary table chunk (i int)",
+            "create function pg_temp.f() returns int language sql as 'select 1'",
+            "create table public.chunk (i int)",
+            "create schema mine",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute(statement)
+    with psycopg.connect(databases.server.dsn(OWNER, template)) as owner:
+        owner.execute("create temporary table staged (i int) on commit drop")

@@ -224,3 +224,42 @@ def test_lists_and_quotations_at_the_end_of_a_plain_page_are_kept() -> None:
     document = read_one(page)
     assert document.authors == ("Ada",)
     assert document.text.endswith("1. eins\n2. zwei\n  - drei\n\nKurz.")
+
+
+PROSE = "Die Pumpe steht im Hof, und im Keller wird gebraucht, was sie abgibt."
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        (
+            "<pre><span>SELECT</span> avg(n) <b>FROM</b> t<br>;</pre>",
+            [("code", "SELECT avg(n) FROM t\n;")],
+        ),
+        ("<table><tr><td><pre>1\n2\n3</pre></td><td><pre>a\nb\nc</pre></td></tr></table>", [("code", "a\nb\nc")]),
+        ("<p style='display:none'>geheim <b>und</b> versteckt</p>ja", [("paragraph", "ja")]),
+    ],
+)
+def test_text_between_elements_is_not_lost(html: str, expected: list[tuple[str, str]]) -> None:
+    found = html_tree.pieces_of(html)
+    assert [(piece.kind, piece.text) for piece in found.shown] == expected
+    assert [hidden.text for hidden in found.hidden] in ([], ["geheim und versteckt"])
+
+
+@pytest.mark.parametrize(
+    ("html", "there"),
+    [
+        (f"<h2 id='navigation'>Navigation im Hof</h2><p>{PROSE}</p>", "Navigation im Hof"),
+        (f"<section id='related-work'><h2>Related work</h2><p>{PROSE} Anders.</p></section><p>{PROSE}</p>", "Anders"),
+        (f"<div class='share-container'><p>{PROSE}</p><p>{PROSE} Anders.</p></div>", "Anders"),
+        (f"<p>{PROSE} Mit <a class='popup' href='x'>Verweis</a> darin.</p>", "Verweis"),
+        (f"<p>{PROSE}</p><section id='related'><h2>Mehr davon</h2><p>Anderer Beitrag.</p></section>", None),
+        (f"<p>{PROSE}</p><div class='comments'><p>{PROSE} Anders.</p><p>{PROSE} Anders.</p></div>", None),
+        (f"<p>{PROSE} <a class='skip-link' href='#x'>Zum Inhalt</a></p>", None),
+    ],
+)
+def test_names_of_elements_are_not_taken_at_their_word(html: str, there: str | None) -> None:
+    (document,) = read(f"<html><body><main><h1>Seite</h1><p>{PROSE}</p>{html}</main></body></html>".encode(), "a.html")
+    assert PROSE in document.text
+    for text in ("Anders", "Verweis", "Navigation im Hof", "Anderer Beitrag", "Zum Inhalt"):
+        assert (text in document.text) == (text == there)

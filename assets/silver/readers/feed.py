@@ -20,7 +20,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-READER = "feed/2"
+READER = "feed/3"
 
 _ROOTS = ("rss", "feed", "rdf")
 _ENTRIES = ("item", "entry")

@@ -18,7 +18,7 @@ from assets.silver.readers import html_tree, json_value
 from assets.silver.readers.html_page import add_pieces
 from assets.silver.refusal import RefusedError
 
-READER = "feed-json/1"
+READER = "feed-json/2"
 
 _VERSION = re.compile(r'"version"\s*:\s*"https?:(?:\\?/){2}(?:www\.)?jsonfeed\.org(?:\\?/)')
 _GHOST = re.compile(r'\{\s*"(?:db|meta|data)"\s*:\s*[\[{]')

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
@@ -22,7 +23,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-READER = "html/3"
+READER = "html/4"
 
 _BEGINS = re.compile(
     r"(?:<!--.*?-->|<\?xml[^>]*\?>|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
@@ -40,6 +41,19 @@ _AROUND_NAMES = re.compile(
     re.IGNORECASE,
 )
 _NAMES_THAT_HOLD_ALL = frozenset(("html", "body", "main", "article"))
+_UNSEEN_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:skip-?(?:link|nav|to-content)|screen-reader-text|visually-hidden|sr-only|share|sharing|breadcrumbs?)"
+    r"(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+"""The names that say so of an element within a line, too."""
+_OF_READERS = re.compile(r"comment|respond|disqus|giscus", re.IGNORECASE)
+"""Names of what readers wrote, of which there may be more than of the text."""
+_WITHIN_TEXT = frozenset("a abbr b big cite code em font i kbd mark q s small span strong sub sup time u var".split())
+_PARTS_OF_TEXT = frozenset("h1 h2 h3 h4 h5 h6 p dt".split())
+_NOT_WORDS = re.compile(r"[\W_]+")
+_MOST_PROSE = 0.5
+"""An element with more of the page's paragraphs than this is no surrounding by its name alone."""
 _MOST_AROUND = 0.6
 """An element that holds more of the page than this is no surrounding, whatever its name."""
 
@@ -68,6 +82,14 @@ _PUBLISHED = (
     " citation_publication_date citation_date created"
 ).split()
 _LINKED_DATA = re.compile(r'"datePublished"\s*:\s*"([^"\\]{8,40})"')
+
+
+@dataclass(frozen=True, slots=True)
+class _Measures:
+    """Characters of a page: of its text, and of its paragraphs."""
+
+    length: int
+    prose: int
 
 
 def shows(text: str) -> bool:
@@ -102,11 +124,11 @@ def add_pieces(builder: DocumentBuilder, pieces: Sequence[Piece]) -> None:
 
 def _main_pieces(root: HtmlElement) -> Pieces:
     """The blocks of the main content, and all that is hidden anywhere on the page."""
-    length = max(1, len(root.text_content()))
+    page = _Measures(max(1, _length(root)), _prose(root))
     outside: list[HtmlElement] = []
 
     def is_outside(element: HtmlElement) -> bool:
-        if around := _is_around(element, length):
+        if around := _is_around(element, page):
             outside.append(element)
         return around
 
@@ -117,9 +139,11 @@ def _main_pieces(root: HtmlElement) -> Pieces:
     if sum(1 for _ in root.iter()) > _LARGEST:
         return Pieces(found.shown, hidden)
     main = _main(root, sum(len(piece.text) for piece in found.shown))
-    judged = _judged(root)
+    inner = (
+        html_tree.pieces(main, lambda element: _is_around(element, page), whole=root).shown if main is not None else []
+    )
+    judged = _judged(root)  # which takes blanks out of code: nothing is read from the tree after it
     if main is not None:
-        inner = html_tree.pieces(main, lambda element: _is_around(element, length), whole=root).shown
         known = set(_shingles(judged))
         return Pieces([piece for piece in inner if piece.links < _ONLY_LINKS or _vote(piece, known)], hidden)
     return Pieces(_kept(found.shown, judged) if judged else found.shown, hidden)
@@ -135,18 +159,51 @@ def _main(root: HtmlElement, length: int) -> HtmlElement | None:
     return None
 
 
-def _is_around(element: HtmlElement, length: int) -> bool:
+def _is_around(element: HtmlElement, page: _Measures) -> bool:
     """Whether the element is navigation, a notice or the like rather than content."""
     tag = element.tag
     if tag in _NAMES_THAT_HOLD_ALL:
         return False
-    named = (
+    if (
         tag in _AROUND_TAGS
         or (element.get("role") or "").strip().lower() in _AROUND_ROLES
-        or _AROUND_NAMES.search(f"{element.get('class') or ''} {element.get('id') or ''}") is not None
         or (tag == "header" and not any(parent.tag in ("article", "main") for parent in element.iterancestors()))
-    )
-    return named and len(element.text_content()) < _MOST_AROUND * length
+    ):
+        return _length(element) < _MOST_AROUND * page.length
+    named = _named_around(element)
+    if named is None or _length(element) >= _MOST_AROUND * page.length:
+        return False
+    return _OF_READERS.search(named) is not None or _prose(element) <= _MOST_PROSE * page.prose
+
+
+def _named_around(element: HtmlElement) -> str | None:
+    """The class or id by which an element says that it is none of the content; None where it does not.
+
+    An id that is made from a heading tells what the section is about, however it sounds.
+    """
+    if element.tag in _WITHIN_TEXT:
+        names = element.get("class") or ""
+        return names if _UNSEEN_NAMES.search(names) else None
+    names = element.get("class") or ""
+    if _AROUND_NAMES.search(names):
+        return names
+    key = element.get("id") or ""
+    if element.tag in _PARTS_OF_TEXT or _AROUND_NAMES.search(key) is None:
+        return None
+    heading = next(element.iter("h1", "h2", "h3", "h4", "h5", "h6"), None)
+    words = _NOT_WORDS.sub("-", heading.text_content().casefold()).strip("-") if heading is not None else ""
+    slug = _NOT_WORDS.sub("-", key.casefold()).strip("-")
+    return None if words and (words.startswith(slug) or slug.startswith(words)) else key
+
+
+def _prose(element: HtmlElement) -> int:
+    """Characters of an element's paragraphs."""
+    return sum(len(paragraph.text_content()) for paragraph in element.iter("p"))
+
+
+def _length(element: HtmlElement) -> int:
+    """Characters of an element's text, programs and style sheets aside."""
+    return len(element.text_content()) - sum(len(program.text or "") for program in element.iter("script", "style"))
 
 
 def _judged(root: HtmlElement) -> str:

@@ -35,6 +35,7 @@ _LAYOUT = frozenset("h1 h2 h3 h4 h5 h6 table article section main nav form pre b
 
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _BREAKS = re.compile(r"\n\s*\n")
+_TEXT_AND_BREAKS = ".//text() | .//br"
 _WHITE = (255, 255, 255)
 _LONGEST_HIDDEN = 20_000
 
@@ -212,8 +213,9 @@ class _Walker:
                 self._linked += len(words)
 
     def _code(self, element: HtmlElement) -> None:
-        text = "".join(element.itertext(with_tail=False)).strip("\n")
-        if text.strip():
+        text = "".join("\n" if not isinstance(part, str) else part for part in element.xpath(_TEXT_AND_BREAKS))
+        text = text.strip("\n")
+        if text.strip() and not _is_numbering(text):
             self.pieces.shown.append(Piece("code", text))
 
     def _whole(self, kind: BlockKind, element: HtmlElement, lines: Iterator[str]) -> None:
@@ -272,7 +274,7 @@ class _Walker:
                 yield " ".join(" ".join(piece.text for piece in self._within(child, behind)).split())
 
     def _hide(self, kind: str, element: HtmlElement) -> None:
-        text = " ".join(" ".join(element.itertext(with_tail=False)).split())
+        text = " ".join(" ".join(element.xpath(".//text()")).split())
         if text and element.tag not in _DROPPED:
             self.pieces.hidden.append(Hidden(kind, text[:_LONGEST_HIDDEN]))
 
@@ -299,6 +301,16 @@ def _is_glossary(terms: HtmlElement) -> bool:
         for element in terms.iter()
         if element is not terms and isinstance(element.tag, str)
     ) and not any(True for _ in terms.iterdescendants("dl"))
+
+
+def _is_numbering(code: str) -> bool:
+    """Whether this is the column of numbers that stands beside lines of code."""
+    lines = code.split()
+    return (
+        len(lines) > 1
+        and all(map(str.isdecimal, lines))
+        and [*map(int, lines)] == [*range(int(lines[0]), int(lines[0]) + len(lines))]
+    )
 
 
 def _tidy(text: str) -> str:

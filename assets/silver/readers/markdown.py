@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-READER = "markdown/5"
+READER = "markdown/6"
 
 _DROPPED_INLINE = re.compile(r"<(?P<end>/?)(?P<tag>script|style)\b", re.IGNORECASE)
 _VOID = re.compile(r"<(?:br|hr|img|input|wbr|area|col|embed|link|meta|source|track)\b|<[!?]", re.IGNORECASE)

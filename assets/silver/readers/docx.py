@@ -54,7 +54,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-READER = "docx/1"
+READER = "docx/2"
 
 _SEPARATOR_NOTES = frozenset({"separator", "continuationSeparator", "continuationNotice"})
 _REMOVED = frozenset({"del", "moveFrom", "rt"})
@@ -181,7 +181,9 @@ class _Walk:
         page = printed.page or self.page
         text = self._joined + "".join(printed.text)
         self._joined = ""
-        if "rPr" in properties and child(properties["rPr"], "del") is not None:
+        dropped = attribute(properties.get("framePr"), "dropCap") in ("drop", "margin")
+        if dropped or ("rPr" in properties and child(properties["rPr"], "del") is not None):
+            # a large initial, or a paragraph whose end was deleted: what follows belongs to it
             self._joined = text
             text = ""
         self._place(text, style, properties, page, printed, base)

@@ -8,11 +8,16 @@ STAMP  := $(VENV)/.installed
 # once; where it cannot be reached, pip's other sources decide.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
+# pip compiles file by file on one core. Here torch is compiled while pip looks for the rest, and that on all cores.
+# Some packages carry templates that are no Python, at which compileall complains.
+PIP     := $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
+COMPILE := $(BIN)/python -m compileall -qq $(VENV)/lib
+
 export KNOWLEDGE_HOME  ?= $(CURDIR)/.knowledge
 export KNOWLEDGE_INBOX ?= $(CURDIR)/examples/inbox
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test lint format bench fuzz clean
+.PHONY: help install demo dev test unit lint format bench fuzz clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,11 +28,12 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make install PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25"
-	$(BIN)/python -m pip install --quiet --no-deps --retries 0 --timeout 15 -c constraints.txt \
+	$(BIN)/python -m pip install --quiet --no-compile --upgrade "pip>=25"
+	$(PIP) --no-deps --retries 0 --timeout 15 \
 		$(if $(filter Linux,$(shell uname -s)),--extra-index-url $(TORCH_INDEX)) torch
-	$(BIN)/python -m pip install --quiet --no-build-isolation hatchling editables -c constraints.txt
-	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[pipeline,dev]'
+	$(PIP) --no-build-isolation hatchling editables
+	$(COMPILE) > /dev/null 2>&1 & $(PIP) --no-build-isolation -e '.[pipeline,dev]' && wait
+	@$(COMPILE) -j 0 > /dev/null 2>&1 || true
 	@touch $(STAMP)
 
 demo: install ## ingest examples/inbox and ask it questions
@@ -36,7 +42,10 @@ demo: install ## ingest examples/inbox and ask it questions
 dev: install ## Dagster UI on http://localhost:3000 with sensor, daemon and database running
 	@$(BIN)/knowledge dev
 
-test: install lint ## lint, types, tests
+test: install ## lint, types, tests
+	@$(MAKE) --no-print-directory -j 2 unit lint
+
+unit: install
 	$(BIN)/python -m pytest
 
 lint: install

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval import server as embedded
 from retrieval.embedding import Encoder, load_encoder
 from retrieval.server import EmbeddedServer
 from tests.support import Databases, Index
@@ -20,19 +21,27 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Which tests one worker takes together, and that the slow ones come first, so that none is left for the end.
 
-    A file stays together for its fixtures, whoever needs the ingested samples is where they are, and a slow test with
-    a home of its own can go anywhere.
+    A file stays together for its fixtures, whoever needs the ingested samples is where they are, and a slow test that
+    only needs an empty home can go anywhere.
     """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         group = str(item.path.relative_to(REPOSITORY).with_suffix(""))
         if "ingested" in fixtures:
             group = "ingested"
-        elif item.get_closest_marker("slow") and fixtures & {"settings", "make_place", "fresh"}:
+        elif item.get_closest_marker("slow") and fixtures & {"make_place", "fresh"}:
             group = f"{group}::{item.name}"
         item.add_marker(pytest.mark.xdist_group(group))
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_power_cuts() -> Iterator[None]:
+    """What is tested survives a killed server, not a power cut: those that this process starts wait for no disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded, "CONFIGURATION", f"{embedded.CONFIGURATION}fsync = off\n")
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +62,7 @@ def databases() -> Iterator[Databases]:
     with tempfile.TemporaryDirectory(prefix="knowledge-") as folder:
         server = EmbeddedServer.attach(Path(folder) / "home")
         try:
-            databases = Databases(server, Path(folder) / "home")
-            with databases.admin() as connection:
-                # What is tested survives a killed server, not a power cut.
-                connection.execute("alter system set fsync = off")
-                connection.execute("select pg_reload_conf()")
-            yield databases
+            yield Databases(server, Path(folder) / "home")
         finally:
             server.release()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -154,6 +155,19 @@ def _ignore(count: int) -> None:
     """Progress that nobody wants to hear of."""
 
 
+_in_use: WeakValueDictionary[tuple[Path, Fingerprint, int | None], Encoder] = WeakValueDictionary()
+_guard = threading.Lock()
+
+
 def load_encoder(models_dir: Path, model: str | None = None, *, threads: int | None = None) -> Encoder:
-    """The encoder of a model, which is prepared first when it is not yet; see `prepare` for model and errors."""
-    return Encoder(prepare(models_dir, model), threads=threads)
+    """The encoder of a model, which is prepared first when it is not yet; see `prepare` for model and errors.
+
+    Whoever asks for a model that others in this process hold gets theirs: its weights take half a gigabyte.
+    """
+    directory = prepare(models_dir, model)
+    key = (directory.path.resolve(), directory.fingerprint, threads)
+    with _guard:
+        encoder = _in_use.get(key)
+        if encoder is None:
+            encoder = _in_use[key] = Encoder(directory, threads=threads)
+        return encoder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 from typer.testing import CliRunner, Result
 
 from pipelines.cli.entry import application
@@ -67,6 +69,13 @@ class Place:
             text=True,
             **options,
         )
+
+
+@event.listens_for(Engine, "connect")
+def _no_power_cuts(connection: object, _: object) -> None:
+    """Dagster writes each event in a transaction of its own: as with the database, they wait for no disk here."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("pragma synchronous = off")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.embedding import Encoder, load_encoder
+from retrieval.embedding import Encoder, load_encoder, prepare
 from retrieval.errors import ConfigurationError, InvalidQueryError, InvalidRequestError
 
 QUERIES = ["Wie lange ist die Kündigungsfrist?", "How do I get my money back?"]
@@ -68,7 +68,7 @@ def test_threads_change_no_bit(encoder: Encoder, models_dir: Path) -> None:
 
 
 def test_one_encoder_serves_many_threads(models_dir: Path) -> None:
-    fresh = load_encoder(models_dir)
+    fresh = Encoder(prepare(models_dir))
     with ThreadPoolExecutor(4) as pool:
         vectors = list(pool.map(fresh.encode_query, QUERIES * 4))
     assert all(np.array_equal(vector, vectors[number % 2]) for number, vector in enumerate(vectors))

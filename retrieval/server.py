@@ -28,6 +28,10 @@ from retrieval.errors import ConfigurationError, UnavailableError
 SUPERUSER = "postgres"
 DATABASE = "knowledge"
 START_TIMEOUT_S = 60
+CHECKPOINT_TIMEOUT_S = 60
+"""Seconds that the last checkpoint may take when the server is stopped in order."""
+STOP_TIMEOUT_S = 30
+"""Seconds that ending it otherwise may take: after five Postgres kills what has not ended by itself."""
 ORPHANS_S = 10
 """Seconds that processes of a killed server get to notice it and end; most take milliseconds."""
 LOOK_S = 0.05
@@ -147,11 +151,16 @@ class EmbeddedServer:
             os.close(handle)
 
     def stop(self) -> bool:
-        """Stop the server, whoever uses it. Returns whether it was running."""
+        """Stop the server, whoever uses it. Returns whether it was running.
+
+        One that cannot write its last checkpoint, on a full disk for instance, would wait for that for ever and keep
+        another from starting: it is ended as a crash would, from which the next start recovers.
+        """
         if not (self.data / "postmaster.pid").exists():
             return False
-        result = self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop")
-        return result.returncode == 0
+        stop = ("pg_ctl", "-D", str(self.data), "-w", "stop")
+        modes = (("fast", CHECKPOINT_TIMEOUT_S), ("immediate", STOP_TIMEOUT_S))
+        return any(self._run(*stop, "-m", mode, "-t", str(seconds)).returncode == 0 for mode, seconds in modes)
 
     def running(self) -> bool:
         """Whether the server answers now."""

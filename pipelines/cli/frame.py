@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -26,6 +28,9 @@ TRY_AGAIN = 75
 INTERRUPTED = 128 + 2
 BROKEN_PIPE = 128 + 13
 """As shells report a process that was ended by SIGINT or SIGPIPE."""
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+"""Errors of the system that say that a disk takes no more."""
 
 NOT_SET_UP = {"3F000", "42P01", "42883"}
 """SQLSTATEs of a schema, table or function that is not there."""
@@ -167,7 +172,13 @@ def _failed(error: Exception, *, as_json: bool) -> int:
 
 
 def _known(error: Exception) -> Exception:
-    """The library's error for what the database's driver says in the middle of some work."""
+    """The library's error for what the system, Dagster's storage or the database's driver say in the middle of work."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return _no_room(error.filename or "the data directory", os.strerror(error.errno))
+    sqlalchemy = sys.modules.get("sqlalchemy")
+    if sqlalchemy is not None and isinstance(error, sqlalchemy.exc.OperationalError):
+        # of SQLite the words name no content: `disk I/O error`, `database or disk is full`, `database is locked`
+        return _no_room("Dagster's storage in the data directory", str(error.orig))
     driver = sys.modules.get("psycopg")
     if driver is None or not isinstance(error, driver.Error):
         return error
@@ -181,6 +192,15 @@ def _known(error: Exception) -> Exception:
     if error.sqlstate in NOT_SET_UP:
         return SchemaError("The database is not set up for this version: run `knowledge db init`")
     return unreachable(error) if isinstance(error, driver.OperationalError) else error
+
+
+def _no_room(place: str, why: str) -> Exception:
+    from retrieval.errors import UnavailableError
+
+    return UnavailableError(
+        f"{place} cannot be written ({why}): free some space there or correct its permissions, then run the command"
+        " again; it does what is left"
+    )
 
 
 def _wrong_usage(error: typer.TyperException, *, as_json: bool) -> int:

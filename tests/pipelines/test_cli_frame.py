@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
+import sqlite3
 import subprocess
 import sys
 import uuid
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +89,18 @@ def test_unexpected_errors_quote_nothing() -> None:
     assert "--debug" in result.stderr
     assert "Muster" not in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_full_disk_is_said_and_may_be_tried_again() -> None:
+    result = _invoke(OSError(errno.ENOSPC, "No space left on device", "/srv/kb/lake/x"))
+    assert result.exit_code == 75
+    assert "/srv/kb/lake/x cannot be written (No space left on device): free some space" in result.stderr
+    storage = _invoke(
+        sqlalchemy.exc.OperationalError("insert ?", ["Muster"], sqlite3.OperationalError("disk I/O error"))
+    )
+    assert storage.exit_code == 75
+    assert "(disk I/O error)" in storage.stderr
+    assert "Muster" not in storage.output
 
 
 def test_debug_shows_the_traceback() -> None:

@@ -127,6 +127,31 @@ def test_a_killed_server_is_back_for_the_next_search(home: Path) -> None:
     assert not server.running()
 
 
+def test_a_server_that_cannot_end_in_order_is_ended_and_recovers(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrieval.server.CHECKPOINT_TIMEOUT_S", 1)
+    server = EmbeddedServer.attach(home)
+    with psycopg.connect(server.dsn(SUPERUSER, "postgres"), autocommit=True) as connection:
+        row = connection.execute("select pid from pg_stat_activity where backend_type = 'checkpointer'").fetchone()
+    assert row is not None
+    run, modes = server._run, []
+
+    def told(*arguments: str) -> subprocess.CompletedProcess[str]:
+        modes.append(arguments[arguments.index("-m") + 1])
+        if modes[-1] == "immediate":
+            os.kill(row[0], signal.SIGCONT)  # else it is killed after five seconds, which are not worth waiting for
+        return run(*arguments)
+
+    monkeypatch.setattr(server, "_run", told)
+    os.kill(row[0], signal.SIGSTOP)  # as one that waits for a disk
+    server.stop()
+    monkeypatch.undo()
+
+    assert modes == ["fast", "immediate"]
+    assert not server.running()
+    server.ensure_running()
+    assert server.running()
+
+
 def test_a_lock_file_with_the_id_of_another_program_is_no_server(home: Path) -> None:
     """As after the restart of a container, where a few ids go round."""
     server = EmbeddedServer.attach(home)

@@ -67,6 +67,7 @@ _LAST_DAY = 2_958_465.999_999
 _GENERAL_DIGITS = 11
 
 
+@lru_cache(8192)
 def shown(value: float, code: str, *, language: str = "en", from_1904: bool = False) -> str:
     """What a cell shows.
 
@@ -194,7 +195,7 @@ def _digits(value: float, pattern: str, language: str) -> str:
     while len(places) > needed and places.endswith("0"):
         places = places[:-1]
     integer = integer.zfill(whole.count("0")) if whole.count("0") else integer.lstrip("0")
-    if "," in whole:
+    if "," in whole and len(integer) > 3:
         integer = re.sub(r"(?<=\d)(?=(?:\d{3})+$)", "." if language == "de" else ",", integer)
     if not places:
         return integer or "0"

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assets.silver.document import Document
 from assets.silver.limits import Limits
 from assets.silver.metadata import Metadata
 from assets.silver.readers.archive import Archive
 from assets.silver.readers.flow import Flow, Piece, promote_headings
-from assets.silver.readers.ooxml import attribute, child, children, elements, local, nearly_white, number, text_of
+from assets.silver.readers.ooxml import (
+    LOCAL,
+    attribute,
+    child,
+    children,
+    elements,
+    local,
+    nearly_white,
+    number,
+    text_of,
+)
 from assets.silver.readers.properties import properties
 from assets.silver.refusal import RefusedError
 
@@ -151,6 +161,17 @@ def _slide(page: _Element, walk: _Walk) -> None:
         walk.blocks(notes)
 
 
+class _RepeatedNames(dict[Any, str]):
+    """Full names of the attribute by which cells are repeated, by those of the cells, which share its namespace."""
+
+    def __missing__(self, tag: Any) -> str:
+        name = self[tag] = f"{str(tag).rpartition('}')[0]}}}number-columns-repeated"
+        return name
+
+
+_REPEATED = _RepeatedNames()
+
+
 @dataclass(slots=True)
 class _Walk:
     flow: Flow
@@ -248,22 +269,42 @@ class _Walk:
     def _row(self, cells: list[_Element]) -> list[str]:
         texts: list[str] = []
         for cell in cells:
-            inner = Flow()
-            outer, self.flow = self.flow, inner
-            notes, self._notes = self._notes, []
-            try:
-                self.blocks(cell, shaded=True)
-            finally:
-                self.flow = outer
-                self._notes = notes
-            for hidden in inner.hidden():
-                outer.hide(hidden.kind, hidden.text)
-            text = " ".join(" ".join(piece.text.split()) for piece in inner.pieces).replace(" | ", " / ")
-            repeated = min(number(cell, "number-columns-repeated", 1), _MOST_REPEATED) if text else 1
-            texts += [text] * repeated
+            text = self._plain(cell)
+            if text is None:
+                text = self._blocks_of_cell(cell)
+            if text and cell.get(_REPEATED[cell.tag]) is not None:
+                texts += [text] * min(number(cell, "number-columns-repeated", 1), _MOST_REPEATED)
+            else:
+                texts.append(text)
         while texts and not texts[-1]:
             texts.pop()
         return texts
+
+    def _blocks_of_cell(self, cell: _Element) -> str:
+        """Text of a cell on one line, whatever blocks it holds."""
+        inner = Flow()
+        outer, self.flow = self.flow, inner
+        notes, self._notes = self._notes, []
+        try:
+            self.blocks(cell, shaded=True)
+        finally:
+            self.flow = outer
+            self._notes = notes
+        for hidden in inner.hidden():
+            outer.hide(hidden.kind, hidden.text)
+        return " ".join(" ".join(piece.text.split()) for piece in inner.pieces).replace(" | ", " / ")
+
+    def _plain(self, cell: _Element) -> str | None:
+        """Text of a cell that holds one paragraph of bare text, as most do; None where it holds anything else."""
+        inner = elements(cell)
+        if not inner:
+            return ""
+        paragraph = inner[0]
+        if len(inner) > 1 or LOCAL[paragraph.tag] != "p" or len(paragraph):
+            return None
+        if paragraph.attrib and self.styles.hiding([attribute(paragraph, "style-name")], shaded=True) is not None:
+            return None
+        return " ".join((paragraph.text or "").split()).replace(" | ", " / ")
 
     def _add_rows(self, rows: list[list[str]]) -> None:
         block: list[list[str]] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
@@ -217,11 +216,13 @@ def _read_row(book: _Book, sheet: _Sheet, row: int, element: _Element, hidden_co
 
 def _column(reference: str | None) -> int:
     """Number of a column from 1, from a reference such as `AB12`; 0 where there is none."""
+    letters = reference.rstrip("0123456789") if reference else ""
+    if letters in _KNOWN_COLUMNS:
+        return _KNOWN_COLUMNS[letters]
     match = _REFERENCE.fullmatch(reference or "")
     return _column_of(match[1]) if match is not None else 0
 
 
-@cache
 def _column_of(letters: str) -> int:
     column = 0
     for letter in letters:
@@ -229,12 +230,20 @@ def _column_of(letters: str) -> int:
     return column
 
 
+_KNOWN_COLUMNS = {letter: _column_of(letter) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+"""Columns that most sheets are made of, found without a pattern."""
+
+
 def _cell_text(book: _Book, cell: _Element) -> str:
     kind = cell.get("t") or "n"
     if kind == "inlineStr":
         inline = child(cell, "is")
         return _rich_text(inline) if inline is not None else ""
-    text = next((value.text or "" for value in cell if LOCAL[value.tag] == "v"), "")
+    text = ""
+    for value in reversed(cell):  # the value stands last, behind the formula
+        if LOCAL[value.tag] == "v":
+            text = value.text or ""
+            break
     if not text:
         return ""
     if kind == "s":
@@ -247,7 +256,8 @@ def _cell_text(book: _Book, cell: _Element) -> str:
         return ""
     if kind == "d":
         return text.removesuffix("T00:00:00").replace("T", " ")
-    return _number_text(book, text, number(cell, "s"))
+    style = cell.get("s") or "0"
+    return _number_text(book, text, int(style) if style.isdecimal() else 0)
 
 
 def _number_text(book: _Book, text: str, style: int) -> str:

@@ -218,6 +218,10 @@ def test_authors_and_speakers_stay_readable() -> None:
         "Wann fährt die Bahn? Wann genau?",
         "Fehlalarm am Bahnhof: Koffer gefunden.",
         "Das läuft mit #Raspberry Pi im Keller.",
+        "Der Brite fördert die Abspaltung Schottlands.",
+        "Gestern befuhr ein 45-Jähriger Mann die A3.",
+        "Der Edeltrud-Tunnel bleibt zu, die S2 fährt nur Buch-Bernau.",
+        "Sie spielte bei der Dave Matthews Band und für den FC Chelsea London.",
     ],
 )
 def test_towns_on_the_way_and_common_words_are_no_people(text: str) -> None:

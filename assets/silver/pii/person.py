@@ -130,6 +130,29 @@ _NO_SINGLE = frozenset(
 _ARTICLES = re.compile(
     r"(?i:\b(?:der|die|das|dem|den|des|ein|eine|einen|einem|einer|kein|keine|the|a|an|this|that|these|dieser|diese|dieses|im|am|zum|zur|vom)[ ]+)\Z"
 )
+_HOUSE_BEFORE = re.compile(
+    r"\b(?:FC|SC|SV|TSV|TV|VfB|VfL|TuS|FSV|Team|Via|Port|San|Santa|Saint|Sankt|St ?\.|Los|Las|Radio|Hotel|Café|Restaurant|Gasthof|Verlag|Firma|Autohaus|Bäckerei"
+    r"|Metzgerei|Apotheke|Zweirad|Brauerei|Weingut|Villa|Galerie|Kaufhaus|Möbel)[ ]\Z"
+)
+_HOUSE_BEHIND = re.compile(
+    r"[ ](?:Band|Comics|Airways|Airlines|Records|Index|Indexes|Hotel|Orchester|Quartett|Quintett|Trio|Show|Street|Winery|Festival|Cup|Open|Awards?|Arena|Stadion"
+    r"|Mühle|Schule|Gymnasium|Klinik|Werke?|Motors?|Media|Entertainment|Pictures|Studios)\b"
+)
+_AGED = re.compile(r"[Jj]ährige[rnms]?[ ]")
+_ROLE = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)+)[ ](?=\w)")
+_COUNTRIES = frozenset(
+    "deutschland österreich schweiz frankreich italien spanien portugal england schottland irland wales großbritannien belgien niederlande holland luxemburg"
+    " dänemark norwegen schweden finnland island polen tschechien slowakei ungarn rumänien bulgarien griechenland türkei russland ukraine weißrussland litauen"
+    " lettland estland kroatien serbien bosnien slowenien albanien kosovo mazedonien montenegro zypern malta amerika kanada mexiko brasilien argentinien chile"
+    " peru kolumbien kuba afrika ägypten marokko tunesien libyen algerien nigeria kenia südafrika asien indien china japan korea nordkorea südkorea vietnam"
+    " thailand indonesien afghanistan pakistan iran irak syrien libanon jordanien israel palästina australien neuseeland europa bayern sachsen thüringen hessen"
+    " brandenburg niedersachsen westfalen nordrhein rheinland pfalz saarland holstein schleswig mecklenburg vorpommern württemberg tirol kärnten steiermark".split()
+)
+"""Never a person, though some stand in lists of names."""
+
+_LONGEST_PART = 40
+_HYPHENS_BEFORE = re.compile(r"(?:[^\W_]+-)+\Z")
+_HYPHENS_BEHIND = re.compile(r"(?:-[^\W_]+)+")
 _GENITIVE = re.compile(r"(?:['’]s?|(?<=[^sxzß])s)\Z")
 _NOT_IN_NAMES = re.compile(r"[\d<>{}\[\]()|=/\\@#*`\x00\n]")
 _EDGE = re.compile(r"[\w.]")
@@ -249,13 +272,16 @@ def _trimmed(text: str, start: int, end: int) -> Range | None:
     title = TITLES.match(text[start:end])
     if title:
         start += title.end()
+    before = _AGED.match(text, start, end) or _ROLE.match(text, start, end)
+    if before and (before.re is _AGED or _is_a_role(before[1].lower())):
+        start = before.end()
+    while start < end and not text[start].isalnum():
+        start += 1
     cut = _NOT_IN_NAMES.search(text, start, end)
     if cut is not None:
         end = cut.start()
     while end > start and not _EDGE.match(text[end - 1]):
         end -= 1
-    while start < end and not text[start].isalnum():
-        start += 1
     written = text[start:end]
     if re.search(r"['’]s\Z", written):
         end -= 2
@@ -279,6 +305,10 @@ def _is_something_else(text: str, place: Range, language: str | None) -> bool:
     tagged = language != "en" and text[max(0, start - 1) : start] == "#"
     if tagged and " " in written and not is_name(first, lexicon().first_names):
         return True
+    if language != "en" and _is_an_institution(text, start, end):
+        return True
+    if language != "en" and _is_a_compound(text, start, end):
+        return True
     if " " in written or "." in written:
         return False
     lower, lists = written.lower(), lexicon()
@@ -291,6 +321,43 @@ def _is_something_else(text: str, place: Range, language: str | None) -> bool:
     return lists.is_simple_noun(lower) or lower in lists.towns or (written.isupper() and len(written) <= 5)
 
 
+def _is_a_role(lower: str) -> bool:
+    """Whether a word with hyphens before a name is what the person does: `England-Trainer`, `Borussia-Manager`."""
+    first, last, lists = lower.partition("-")[0], lower.rpartition("-")[2], lexicon()
+    return (
+        last not in lists.first_names
+        and (first not in lists.first_names or first in _COUNTRIES)
+        and lists.is_noun(last)
+        and (last not in lists.surnames or first in _COUNTRIES or first in lists.towns)
+    )
+
+
+def _is_a_compound(text: str, start: int, end: int) -> bool:
+    """Whether it is, or lies in, a German word with hyphens that ends in a noun or is made of places:
+    `Edeltrud-Tunnel`, `England-Trainer`, `Buch-Bernau`; nobody is called so.
+    """
+    before = _HYPHENS_BEFORE.search(text, max(0, start - _LONGEST_PART), start)
+    rest = _HYPHENS_BEHIND.match(text, end)
+    whole = text[before.start() if before else start : rest.end() if rest else end].rpartition(" ")[2]
+    parts, lists = whole.lower().split("-"), lexicon()
+    if len(parts) < 2 or (
+        " " in text[start:end] and is_name(text[start:end].partition(" ")[0].lower(), lists.first_names)
+    ):
+        return False
+    first, last = parts[0], parts[-1]
+    if last in lists.first_names:
+        return False
+    placed = first in _COUNTRIES or first in lists.towns or first in lists.places
+    if lists.is_noun(last) and (last not in lists.surnames or placed or first not in lists.surnames):
+        return True
+    return placed and (last in lists.towns or last in lists.places)
+
+
+def _is_an_institution(text: str, start: int, end: int) -> bool:
+    """Whether the words beside a name make a club, a firm, a band or a church of it."""
+    return bool(_HOUSE_BEFORE.search(text, max(0, start - 20), start) or _HOUSE_BEHIND.match(text, end))
+
+
 def _is_a_place_or_common(text: str, start: int, written: str) -> bool:
     """Whether a German single word, though some people are called so, is rather a town, or a word that is also
     written small and begins a sentence; not where a title says that somebody is named.
@@ -298,17 +365,21 @@ def _is_a_place_or_common(text: str, start: int, written: str) -> bool:
     lower, lists = written.lower(), lexicon()
     if _TITLE_BEFORE.search(text, max(0, start - 20), start):
         return False
+    if is_name(lower, _COUNTRIES):
+        return True
     if _WAY_BEFORE.search(text, max(0, start - 16), start) or _WAY_BEHIND.match(text, start + len(written)):
         return True
     if is_name(lower, lists.first_names):
         return False
     if (
         is_name(lower, lists.towns)
-        or lower in lists.places
+        or is_name(lower, lists.places)
         or (lists.is_simple_noun(lower) and text[max(0, start - 1) : start] not in ("#", "@"))
     ):
         return True
-    return lower in lists.groups and _SENTENCE_BEFORE.search(text, max(0, start - 30), start) is not None
+    return (lower in lists.groups or lower in lists.small) and _SENTENCE_BEFORE.search(
+        text, max(0, start - 30), start
+    ) is not None
 
 
 def _merged(ranges: Iterable[Range]) -> list[Range]:

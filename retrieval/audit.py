@@ -6,7 +6,6 @@ without the key.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import re
@@ -123,4 +122,4 @@ def labels(name: str, given: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _keyed(key: bytes, digits: int, *parts: str) -> str:
-    return hmac.digest(key, "\0".join(parts).encode(), hashlib.sha256).hex()[:digits]
+    return hmac.digest(key, "\0".join(parts).encode(), "sha256").hex()[:digits]

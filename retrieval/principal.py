@@ -71,4 +71,8 @@ class Principal:
 
 def well_formed(text: str) -> bool:
     """Whether a text can be sent as UTF-8, which half a surrogate pair cannot."""
-    return not any("\ud800" <= c <= "\udfff" for c in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

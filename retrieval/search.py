@@ -121,7 +121,7 @@ class Search:
         """What the lexical leg needs, to be sent right behind `entry`; one row."""
         terms = sorted({term for alternatives in self.words for term in alternatives})
         statement = statements.first_trip(space, self.partition, filtered=bool(self.filters))
-        return statement, {"terms": terms} | self.filters.parameters()
+        return statement, {"terms": statements.texts(terms)} | self.filters.parameters()
 
     def score(self, release: int, row: Sequence[Any]) -> None:
         """Run the lexical leg over the answer to `reads`."""
@@ -273,8 +273,7 @@ def _numbers(packed: bytes) -> NDArray[np.int32]:
 
 
 def _array(values: NDArray[Any] | None) -> str:
-    """An array as Postgres writes it: the driver would look at each value to find its type."""
-    return "{" + ",".join(map(repr, () if values is None else values.tolist())) + "}"
+    return statements.array(() if values is None else values.tolist())
 
 
 def _hit(row: Sequence[Any]) -> Hit:

@@ -6,6 +6,7 @@ No statement here filters by access: the policies of the tables do, from what `k
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 from psycopg import sql
 
@@ -15,15 +16,26 @@ from retrieval.schema.migrate import space_schema
 
 ENTER = sql.SQL(
     "select problem, release, space, fingerprint, dimension, analyzer, tenant"
-    " from knowledge.enter(%(tenant)s, %(roles)s, %(clearance)s, %(release)s)"
+    " from knowledge.enter(%(tenant)s, %(roles)s::text[], %(clearance)s, %(release)s)"
 )
+
+
+def array(values: Iterable[int | float]) -> str:
+    """Numbers as Postgres writes an array: the driver would look at each one to find its type."""
+    return "{" + ",".join(map(repr, values)) + "}"
+
+
+def texts(values: Iterable[str]) -> str:
+    """Texts likewise; between quotation marks, these and backslashes are all that has a meaning."""
+    quoted = ['"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in values]
+    return "{" + ",".join(quoted) + "}"
 
 
 def enter(principal: Principal, release: int | None = None) -> tuple[sql.SQL, dict[str, object]]:
     """Enter the transaction as a principal, in the active release unless another one is named."""
     return ENTER, {
         "tenant": principal.tenant,
-        "roles": sorted(principal.roles),
+        "roles": texts(sorted(principal.roles)),
         "clearance": CLEARANCES.index(principal.clearance),
         "release": release,
     }

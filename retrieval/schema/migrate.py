@@ -20,7 +20,7 @@ READER = "knowledge_reader"
 SCHEMA = "knowledge"
 MIGRATIONS = (
     "0001_core", "0002_audit", "0003_flags", "0004_partitions", "0005_pseudonym_keys",
-    "0006_edition", "0007_statistics", "0008_amended_seals", "0009_written_at",
+    "0006_edition", "0007_statistics", "0008_amended_seals", "0009_written_at", "0010_masks",
 )  # fmt: skip
 LOCK = 0x6B6E6F77
 """Advisory lock that keeps two processes from changing the schema at once ("know" in ASCII)."""
@@ -38,10 +38,16 @@ _VISIBLE_POSTINGS = """
     and acl_id = any (current_setting('knowledge.acl')::int[])
     and segment = any (current_setting('knowledge.segments')::int[])
 """
-# Statistics and masks are read whole: the settings are parsed once for a statement, not for every row.
+# Statistics are read whole: the settings are parsed once for a statement, not for every row.
 _VISIBLE_COUNTS = """
     tenant = (select current_setting('knowledge.tenant')::int)
     and acl_id = any ((select current_setting('knowledge.acl')::int[])::int[])
+    and segment = any ((select current_setting('knowledge.segments')::int[])::int[])
+"""
+# Masks are never found by access set: each is looked up in a table of those in sight.
+_VISIBLE_MASKS = """
+    tenant = (select current_setting('knowledge.tenant')::int)
+    and acl_id in (select unnest(current_setting('knowledge.acl')::int[]))
     and segment = any ((select current_setting('knowledge.segments')::int[])::int[])
 """
 READABLE = {
@@ -49,7 +55,7 @@ READABLE = {
     "chunk": _VISIBLE_ROWS,
     "posting": _VISIBLE_POSTINGS,
     "stat": _VISIBLE_COUNTS,
-    "mask": _VISIBLE_COUNTS,
+    "mask": _VISIBLE_MASKS,
 }
 """Tables of a space that the reader may select from, with what it sees of them."""
 

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from retrieval import connections, trip
 from retrieval.connections import COMMIT, AsyncConnection, Connection
+from retrieval.statements import texts
 from retrieval.trip import Trips
 from tests.support import Index
 
@@ -49,6 +50,14 @@ def test_values_of_every_kind_arrive_as_the_driver_sends_them(connection: Connec
     expected = [(None, ["x", 'y"'], 2**40, number, 0.1, True, ["x", 'y"'])]
     assert connection.trip((statement, values)) == [expected]
     assert connection.execute(statement, values).fetchall() == expected
+
+
+@pytest.mark.parametrize(
+    "values", [[], [""], ['"', "\\", '\\"', '"},{"', "NULL", "a,b", " x ", "{}", "ä\n\t€", "'", "%s"], ["\\\\", "a"]]
+)
+def test_texts_are_written_as_the_array_they_are(connection: Connection, values: list[str]) -> None:
+    statement = sql.SQL("select %(a)s::text[], %(b)s::text[]")
+    assert connection.trip((statement, {"a": texts(values), "b": values})) == [[(values, values)]]
 
 
 def test_a_statement_is_prepared_once_for_its_types(connection: Connection) -> None:

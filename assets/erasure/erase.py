@@ -43,7 +43,7 @@ class Target:
 
     def __post_init__(self) -> None:
         if (self.document is None) == (self.subject is None):
-            raise InvalidRequestError("Name either a document or a subject")
+            raise InvalidRequestError("Name either a document (--document) or a subject (--subject)")
         if self.subject is not None and letters(self.subject) < LEAST_LETTERS:
             raise InvalidRequestError(
                 f"A subject needs at least {LEAST_LETTERS} letters or digits: fewer stand everywhere"

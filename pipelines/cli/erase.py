@@ -8,7 +8,7 @@ import typer
 
 from pipelines.cli.frame import FLAG, Answer, DebugOption, HomeOption, InboxOption, JsonOption, command
 from pipelines.cli.homes import existing_home
-from pipelines.cli.output import counted, table
+from pipelines.cli.output import counted, plain, table
 from pipelines.cli.progress import bars
 
 if TYPE_CHECKING:
@@ -77,16 +77,20 @@ def erase(
             on_step=lambda name: shown(STEPS[name], 0, 1),
         )
         outcome = erasure.look() if dry_run else erasure.run()
-    return _answer(outcome, dry_run=dry_run)
+    return _answer(outcome, document, dry_run=dry_run)
 
 
-def _answer(outcome: Erased, *, dry_run: bool) -> Answer:
+def _answer(outcome: Erased, document: str | None, *, dry_run: bool) -> Answer:
     nothing = not (outcome.items or outcome.passages or outcome.comments) and outcome.certificate is None
     notes = [f"cannot be searched, no reader reads it: {path}" for path in outcome.unsearched]
 
     def show(console: Console) -> None:
         if nothing:
-            console.print("Nothing that is kept holds it.")
+            console.print(
+                "Nothing that is kept holds it."
+                if document is None
+                else f"Nothing is kept of {plain(document)}: `knowledge status` shows the paths that there are."
+            )
             return
         rows = table("File", ">Version", ">Event", "Received")
         for item in outcome.items:

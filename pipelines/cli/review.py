@@ -9,7 +9,7 @@ import typer
 
 from pipelines.cli.frame import Answer, DebugOption, HomeOption, JsonOption, command
 from pipelines.cli.homes import existing_home
-from pipelines.cli.output import counted, plain
+from pipelines.cli.output import counted, plain, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,28 +34,27 @@ def review(
     from assets.governance.reviews import acknowledge as note
     from assets.governance.reviews import open_reviews
     from pipelines.stores import build_stores
-    from retrieval.errors import ConfigurationError
+    from retrieval.errors import InvalidRequestError
 
     stores = build_stores(existing_home(home))
     if acknowledge is not None:
         if not by or not by.strip():
-            raise ConfigurationError("A review is acknowledged by somebody: name them with --by")
+            raise InvalidRequestError("A review is acknowledged by somebody: name them with --by")
         done = note(stores.lake, acknowledge, kind or [], reviewer=by.strip(), today=stores.today, now=stores.clock())
     else:
         done = []
     waiting = open_reviews(stores.lake)
 
     def show(console: Console) -> None:
-        from rich.table import Table
-
         if done:
             console.print(f"{counted(len(done), 'review')} acknowledged.")
         if not waiting:
             console.print("No data-protection review is open.")
             return
-        table = Table("folder", "type", "documents", "since", box=None)
+        rows = table("Folder", "Type", ">Documents", "Since")
         for origin in waiting:
-            table.add_row(plain(origin.folder), origin.type, str(origin.documents), f"{origin.since:%Y-%m-%d}")
-        console.print(table)
+            rows.add_row(plain(origin.folder), origin.type, str(origin.documents), f"{origin.since:%Y-%m-%d}")
+        console.print(rows)
+        console.print("`knowledge review --acknowledge FOLDER --by NAME` notes that a folder's review was done.")
 
     return Answer({"acknowledged": [asdict(o) for o in done], "open": [asdict(o) for o in waiting]}, show)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from retrieval import Clearance
 
 
+SOURCES = ("blog", "podcast", "document")
+"""As `assets.contract` has them, which this command does not load."""
+
+
 @command
 def search(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="The question, in German or English.")],
@@ -69,7 +73,15 @@ def search(
 ) -> Answer:
     """Search the active release for passages that a principal may see."""
     from retrieval import Filters, Principal, Retriever, Settings, Shape
+    from retrieval.errors import InvalidRequestError
     from retrieval.result import REASONS
+
+    for name in source or ():
+        if name not in SOURCES:
+            raise InvalidRequestError(f"--source {name} is unknown: one of {', '.join(SOURCES)}")
+    for code in language or ():
+        if len(code) != 2:
+            raise InvalidRequestError(f"--language {code} is no code of two letters, like de or en")
 
     principal = Principal(user=user, tenant=tenant, roles=role or (), clearance=cast("Clearance", clearance))
     filters = Filters(source=source, language=language, tags=tag, since=since, flagged=False if unflagged else None)

@@ -15,8 +15,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from assets.contract import SOURCES
 from assets.erasure.journal import Journal, new_intent
 from assets.silver.pii.keys import PseudonymKeys
+from pipelines.cli import search
 from retrieval.schema.migrate import MIGRATIONS, OWNER, READER
 from retrieval.server import EmbeddedServer
 from tests.pipelines.conftest import Place
@@ -192,6 +194,10 @@ def test_search_as_json(ingested: Place) -> None:
     assert "page 2" in found["hits"][0]["citation"]["text"]
 
 
+def test_search_knows_the_sources_of_the_lake() -> None:
+    assert search.SOURCES == SOURCES
+
+
 def test_search_shapes_its_hits(ingested: Place) -> None:
     plain = ingested.json("search", PUMP, "--tenant", "nordwind", "-k", "8")["hits"]
     found = ingested.json(
@@ -224,6 +230,8 @@ def test_search_shows_what_the_principal_may_see(ingested: Place) -> None:
         (("x", "--tenant", "nordwind", "--since", "gestern"), 2, "InvalidQueryError"),
         (("x", "--tenant", "nordwind", "--clearance", "top"), 2, "InvalidPrincipalError"),
         (("x", "--tenant", ""), 2, "InvalidPrincipalError"),
+        (("x", "--tenant", "nordwind", "--source", "blogs"), 2, "InvalidRequestError"),
+        (("x", "--tenant", "nordwind", "--language", "deutsch"), 2, "InvalidRequestError"),
         (("x", "--tenant", "unknown"), 1, "UnknownTenantError"),
         (("x", "--tenant", "nordwind", "--release", "99"), 1, "NoReleaseError"),
     ],

@@ -167,7 +167,9 @@ class AsyncRetriever(Core):
         waiter = self._gate.enter()
         if waiter is not None:
             try:
-                await asyncio.wait_for(asyncio.wrap_future(waiter), deadline.left())
+                # not `wait_for`, which up to Python 3.11 loses a cancellation that comes together with the turn
+                async with asyncio.timeout(deadline.left()):
+                    await asyncio.wrap_future(waiter)
             except BaseException as error:
                 self._gate.give_up(waiter)
                 if isinstance(error, TimeoutError):
@@ -193,20 +195,28 @@ class AsyncRetriever(Core):
 
     async def _take(self, deadline: Deadline) -> AsyncConnection:
         limit = Deadline(min(self.settings.connect_timeout_s, deadline.left()))
+        cancelled = _cancelled()
         while True:
             try:
-                return await self._pool.getconn(min(TRY_S, limit.left()))
+                connection = await self._pool.getconn(min(TRY_S, limit.left()))
             except PoolTimeout:
                 if not limit.left():
                     raise UnavailableError(NO_CONNECTION) from None
             except PoolClosed:
                 raise UnavailableError(NO_CONNECTION) from None
+            else:
+                if _cancelled() == cancelled:
+                    return connection
+                # the pool waits with `wait_for`, too
+                await self._pool.putconn(connection)
+                raise asyncio.CancelledError
 
     async def _revive(self, deadline: Deadline) -> None:
         revival = self.revival()
         if revival is not None:
             try:
-                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(revival)), deadline.left())
+                async with asyncio.timeout(deadline.left()):
+                    await asyncio.shield(asyncio.wrap_future(revival))
             except TimeoutError:
                 raise UnavailableError("The embedded database does not start in time: try again") from None
 
@@ -337,3 +347,9 @@ class AsyncRetriever(Core):
         await register_vector_async(connection)
         await connection.commit()
         connection.trips = Trips(connection)
+
+
+def _cancelled() -> int:
+    """How often the task has been asked to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0

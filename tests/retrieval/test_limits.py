@@ -214,6 +214,35 @@ def test_tasks_have_the_same_limits(served: Index) -> None:
     assert [len(one) for one in found if isinstance(one, SearchResult)] == [1] * 5
 
 
+@pytest.mark.parametrize("steps", range(8))
+def test_a_task_that_is_cancelled_as_its_turn_comes_ends_and_takes_no_place(served: Index, steps: int) -> None:
+    """At whatever step of the event loop on the way from the place that is given back to the task that waits for it."""
+
+    async def drill() -> None:
+        settings = served.settings.model_copy(update={"concurrency": 1})
+        async with await AsyncRetriever.connect(settings=settings, encoder=WordsEncoder()) as retriever:
+            assert retriever._gate.enter() is None
+            began = asyncio.Event()
+
+            async def one() -> None:
+                began.set()
+                await retriever.search("fox", principal=ADA)
+                pytest.fail("it went on")
+
+            task = asyncio.create_task(one())
+            await began.wait()
+            retriever._gate.leave()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert retriever._gate._free == 1
+            assert len(await retriever.search("fox", principal=ADA)) == 1
+
+    asyncio.run(drill())
+
+
 def test_each_principal_has_a_rate_of_its_own(served: Index) -> None:
     settings = served.settings.model_copy(update={"rate_per_minute": 6.0, "rate_burst": 2})
     clock = Clock()

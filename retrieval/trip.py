@@ -54,6 +54,8 @@ class Trips:
         pgconn, fresh = self._pgconn, OrderedDict[Key, bytes]()
         adapted = [self._adapted(*step) for step in steps]
         wanted: list[bool] = []  # of each command sent, whether its rows are
+        made: dict[int, Key] = {}  # places of the commands that prepare a statement, or give one up
+        dropped: dict[int, tuple[Key, bytes]] = {}
         pgconn.enter_pipeline_mode()
         if pgconn.transaction_status == pq.TransactionStatus.IDLE:
             pgconn.send_query_params(b"begin", None)
@@ -62,10 +64,12 @@ class Trips:
             name = self._names.get(key) or fresh.get(key)
             if name is None:
                 if len(self._names) + len(fresh) >= PREPARED_MAX and self._names:
-                    pgconn.send_query_params(b"deallocate " + self._names.popitem(last=False)[1], None)
+                    dropped[len(wanted)] = oldest = self._names.popitem(last=False)
+                    pgconn.send_query_params(b"deallocate " + oldest[1], None)
                     wanted.append(False)
                 self._made += 1
                 name = fresh[key] = b"trip_%d" % self._made
+                made[len(wanted)] = key
                 pgconn.send_prepare(name, key[0], param_types=key[1])
                 wanted.append(False)
             pgconn.send_query_prepared(name, values, param_formats=formats, result_format=pq.Format.BINARY)
@@ -73,6 +77,10 @@ class Trips:
         pgconn.pipeline_sync()
         results = yield from _answers(pgconn)
         pgconn.exit_pipeline_mode()
+        # What the server has prepared stays, whatever becomes of the transaction.
+        done = {place for place, result in enumerate(results) if result.status == pq.ExecStatus.COMMAND_OK}
+        self._names.update((key, fresh[key]) for place, key in made.items() if place in done)
+        self._names.update(one for place, one in dropped.items() if place not in done)
         for result in results:
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 error = error_from_result(result, self._transformer.encoding)
@@ -80,9 +88,8 @@ class Trips:
                     self._names.clear()  # somebody else has discarded them
                 raise error
         for key, *_ in adapted:  # the last used come last
-            name = fresh.get(key) or self._names.pop(key, None)
-            if name is not None:
-                self._names[key] = name
+            if key in self._names:
+                self._names.move_to_end(key)
         return [self._rows(result) for result, rows in zip(results, wanted, strict=True) if rows]
 
     def _adapted(self, statement: sql.SQL, parameters: Mapping[str, Any]) -> tuple[Key, Any, Any]:

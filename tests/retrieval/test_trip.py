@@ -78,6 +78,24 @@ def test_so_many_are_kept_and_those_used_last_stay(connection: Connection, monke
     assert names == [("trip_1",)]
 
 
+def test_a_statement_that_fails_stays_prepared_and_is_not_prepared_again(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that runs into its time limit whenever it is asked for would fill the server's memory."""
+    for _ in range(5):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            connection.trip((sql.SQL("select 1 / %(n)s::int"), {"n": 0}), (sql.SQL("select 'behind'"), {}))
+        connection.rollback()
+    assert prepared(connection) == 1
+    monkeypatch.setattr(trip, "PREPARED_MAX", 2)
+    for n in range(5):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            connection.trip((sql.SQL("select 1 / %(n)s::int"), {"n": 0}), (sql.SQL(f"select {n}"), {}))
+        connection.rollback()
+        connection.trip((sql.SQL(f"select 'other {n}'"), {}), COMMIT)
+        assert prepared(connection) <= 2
+
+
 def test_statements_that_somebody_discarded_are_prepared_anew(connection: Connection) -> None:
     values = {"n": 1, "text": "x"}
     connection.trip((DOUBLE, values), COMMIT)

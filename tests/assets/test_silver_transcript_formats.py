@@ -509,3 +509,61 @@ def test_names_and_sounds_in_brackets(texts: list[str], speakers: list[str | Non
     document = read_one(content, "a.srt")
     assert [turn[0] for turn in turns(document)] == speakers
     assert "♪" not in document.text
+
+
+SPOKEN = [
+    "Ich sehe das anders, du nicht?",
+    "Ja, genau.",
+    "Was meinst du?",
+    "Mir fehlt noch etwas.",
+    "Nein.",
+    "Gut, ja.",
+]
+
+
+def conversation(*names: str, form: str = "{}: {}") -> str:
+    return "# Folge 7\n\n" + "\n\n".join(
+        form.format(names[at % len(names)], text) for at, text in enumerate(SPOKEN * 2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "speakers"),
+    [
+        (conversation("Anna Weber", "Ben Okafor"), ["Anna Weber", "Ben Okafor"]),
+        (conversation("Anna Weber", "Ben Okafor", form="{}:\n\n{}"), ["Anna Weber", "Ben Okafor"]),
+        (conversation("Anna Weber", "Ben Okafor", form="{}:\n{}"), ["Anna Weber", "Ben Okafor"]),
+        (conversation("Speaker 0", "Speaker 1"), ["Speaker 0", "Speaker 1"]),
+        (conversation("Anna", "Ben"), ["Anna", "Ben"]),
+        ("Ort: Hof\n\n" + conversation("Anna", "Ben"), ["Anna", "Ben"]),
+        (conversation("Frage", "Antwort"), []),
+        (conversation("Q", "A"), []),
+        (conversation("Anna", "Ben").replace("ja", "12").replace("I", "E").replace("?", ".").replace("u", "o"), []),
+        (
+            "\n\n".join(f"Technische Daten: {n} kW.\n\nHohe Leistung: {n} bar.\n\nPreis: {n} Euro." for n in range(9)),
+            [],
+        ),
+        (conversation("Anna Weber", "Ben Okafor")[:120], []),
+    ],
+)
+@pytest.mark.parametrize("ending", ["md", "txt"])
+def test_conversations_with_plain_names(content: str, speakers: list[str], ending: str) -> None:
+    document = read_one(content, f"a.{ending}")
+    found = turns(document)
+    assert sorted({turn[0] or "" for turn in found}) == speakers
+    if speakers:
+        assert [turn[3] for turn in found] == SPOKEN * 2
+        assert all(turn[1] is None for turn in found)
+
+
+def test_a_time_may_stand_behind_the_colon_of_a_name() -> None:
+    said = (
+        "Speaker 0: 00:00:16\n\nLive from here.\nHello.\n\nSpeaker 1: 00:01:10 \n\nHi.\n\nSpeaker 0: 01:02:03\n\nBye.\n"
+    )
+    document = read_one(f"---\ntitle: Folge\n---\n## Intro\n\n{said}", "a.md")
+    assert [(turn[0], turn[1], turn[3]) for turn in turns(document)] == [
+        ("Speaker 0", 16.0, "Live from here. Hello."),
+        ("Speaker 1", 70.0, "Hi."),
+        ("Speaker 0", 3723.0, "Bye."),
+    ]
+    assert document.title == "Folge"

@@ -1,5 +1,5 @@
-"""Reads transcripts in Markdown: paragraphs that begin with a speaker in bold, `**Anna Weber:** …`, and with times
-here and there, `\\[12:34]`.
+"""Reads transcripts in Markdown: paragraphs that begin with a speaker in bold, `**Anna Weber:** …`, or a plain name
+where that sounds like a conversation, and with times here and there, `\\[12:34]`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from assets.silver.document import BlockKind, Document, Hidden
 from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.metadata import metadata_from
 from assets.silver.normalise import DocumentBuilder, one_line
-from assets.silver.readers import markdown, transcript_text
+from assets.silver.readers import dialogue, markdown, transcript_text
 from assets.silver.readers.clock import CLOCK, seconds
 from assets.silver.readers.front_matter import split, without
+from assets.silver.readers.speakers import label_of
 from assets.silver.readers.timeline import Anchor, Timeline
 from assets.silver.refusal import RefusedError
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-READER = "transcript-markdown/3"
+READER = "transcript-markdown/4"
 
 _SAMPLE = 60_000
 _FEWEST = 3
@@ -64,7 +65,9 @@ def shows(text: str) -> bool:
     count = sum(labels.values())
     if count >= _FEWEST and count >= _AGAIN * len(labels):
         return count >= _SHARE * len(_PARAGRAPH.findall(body))
-    return behind is not text and transcript_text.shows(body.lstrip("\n"))
+    if behind is not text and transcript_text.shows(body.lstrip("\n")):
+        return True
+    return ":" in body and bool(dialogue.speakers_of(body)) and not transcript_text.shows(body.lstrip("\n"))
 
 
 def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
@@ -82,12 +85,17 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
     notes: tuple[str, ...] = ()
     if _LABELLED.search(body):
         notes = _add_labelled(builder, body, hidden, limits)
-    else:
+    elif transcript_text.shows(body[:_SAMPLE].lstrip("\n")) or not (names := dialogue.speakers_of(body)):
         transcript_text.add_passages(builder, body, limits)
+    else:
+        notes = _add_labelled(builder, body, hidden, limits, names)
     return metadata_from(head).over(builder.build(READER, notes=notes, hidden=tuple(hidden)))
 
 
-def _add_labelled(builder: DocumentBuilder, body: str, hidden: list[Hidden], limits: Limits) -> tuple[str, ...]:
+def _add_labelled(
+    builder: DocumentBuilder, body: str, hidden: list[Hidden], limits: Limits, names: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """Append paragraphs as turns of the speakers in bold, or of those whose plain names are given."""
     said: list[_Said] = []
     anchors: list[Anchor] = []
     speaker: str | None = None
@@ -97,7 +105,7 @@ def _add_labelled(builder: DocumentBuilder, body: str, hidden: list[Hidden], lim
         if block.kind == "heading":
             speaker = None
         elif block.inline is not None:
-            name, text, stamp = _labelled(block.inline)
+            name, text, stamp = _plainly_labelled(text, names) if names else _labelled(block.inline)
             speaker = name or speaker
             if stamp is not None:
                 anchors.append(Anchor(at, stamp))
@@ -126,6 +134,16 @@ def _add_timed(builder: DocumentBuilder, said: Sequence[_Said], timeline: Timeli
     if timeline.dropped:
         notes.append(f"{timeline.dropped} times that go backwards were ignored")
     return tuple(notes)
+
+
+def _plainly_labelled(text: str, names: frozenset[str]) -> tuple[str | None, str, float | None]:
+    """Speaker, text and time of a paragraph that begins with one of these names."""
+    found = label_of(text)
+    if found is None or found[0] not in names:
+        return None, text, None
+    said = text[found[1] :]
+    stamp = _BRACKETED_FIRST.match(said) or _BARE_FIRST.match(said)
+    return found[0], said[stamp.end() :] if stamp else said, seconds(stamp[1]) if stamp else None
 
 
 def _labelled(token: Token) -> tuple[str | None, str, float | None]:

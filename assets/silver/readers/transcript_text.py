@@ -21,7 +21,7 @@ from assets.silver.readers.speakers import is_name, named
 from assets.silver.readers.transcript import add_turns
 from assets.silver.refusal import RefusedError
 
-READER = "transcript-text/2"
+READER = "transcript-text/3"
 
 _SAMPLE = 40_000
 _FEWEST = 3
@@ -35,7 +35,7 @@ _MOST_BETWEEN = 2_000
 """Characters to each time, on average."""
 
 _OPEN, _CLOSE = r"[\[({<]{0,2}", r"[\])}>]{0,2}"
-_MAYBE = re.compile(r"^[^\n:]{0,60}\d:\d", re.M)
+_MAYBE = re.compile(r"^[^\n:]{0,60}(?:\d:\d|:[ \t*_\\\[({<]{0,8}\d{1,4}:\d)", re.M)
 _BEGINNING = re.compile(
     rf"^(?:(?a:[ \t>*_-]{{0,6}}\\?{_OPEN}{CLOCK_PARTS}(?:[ \t]*(?:-{{1,2}}>|[-–—])[ \t]*{CLOCK_PARTS})?\\?{_CLOSE}"
     r"(?![\w.,]*\d)[ \t*_:|–—-]*)"

@@ -203,13 +203,17 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 def detail_in_german(detail: str) -> str:
     """The detail of a refusal in German; as it is where it is a name or a number, or nobody has said it in German."""
+    half_said = detail
     for pattern, german in _patterns():
         match = pattern.fullmatch(detail)
         if match is None:
             continue
-        values = list(match.groups())
-        if german.endswith("{de}"):
-            last = values.pop()
-            return german.replace("{de}", "{}").format(*values, detail_in_german(last))
-        return german.format(*values)
-    return detail
+        *values, last = match.groups() or ("",)
+        if not german.endswith("{de}"):
+            return german.format(*values, last)
+        inner = detail_in_german(last)
+        said = german.replace("{de}", "{}").format(*values, inner)
+        if inner != last:
+            return said
+        half_said = said if half_said == detail else half_said  # a later template may say all of it
+    return half_said

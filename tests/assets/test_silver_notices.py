@@ -157,3 +157,8 @@ def test_a_detail_within_a_detail_is_german_too() -> None:
     )
     assert detail_in_german("the content is a PNG image") == "der Inhalt ist ein PNG-Bild"
     assert detail_in_german("exit 3") == "exit 3"
+    assert detail_in_german("blog/_policy.yml: the name must be _policy.yaml") == (
+        "blog/_policy.yml: Der Name muss _policy.yaml sein"
+    )
+    assert detail_in_german("a.md: roles given nowhere") == "a.md: Nirgends angegeben: roles"
+    assert detail_in_german("line 3: exit 3") == "Zeile 3: exit 3"

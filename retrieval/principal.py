@@ -44,7 +44,8 @@ class Principal:
     clearance: Clearance = "public"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.user, str) or not self.user.strip() or not well_formed(self.user):
+        # NUL sets the parts of a pseudonym apart
+        if not isinstance(self.user, str) or not self.user.strip() or "\0" in self.user or not well_formed(self.user):
             raise InvalidPrincipalError("Principal.user is empty or no text: name the caller")
         if not isinstance(self.tenant, str) or not TENANT.fullmatch(self.tenant):
             raise InvalidPrincipalError(

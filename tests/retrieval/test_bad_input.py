@@ -135,6 +135,7 @@ def test_a_search_without_a_principal_is_an_error_of_ours(retriever: Retriever) 
         {"user": "  "},
         {"user": None},
         {"user": f"{MARK} \ud800"},
+        {"user": f"acme\0{MARK}"},
         {"tenant": ""},
         {"tenant": None},
         {"tenant": "Acme Corp"},

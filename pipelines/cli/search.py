@@ -73,7 +73,7 @@ def search(
 ) -> Answer:
     """Search the active release for passages that a principal may see."""
     from retrieval import Filters, Principal, Retriever, Settings, Shape
-    from retrieval.errors import InvalidRequestError
+    from retrieval.errors import InvalidRequestError, KnowledgeError
     from retrieval.result import REASONS
 
     for name in source or ():
@@ -87,9 +87,14 @@ def search(
     filters = Filters(source=source, language=language, tags=tag, since=since, flagged=False if unflagged else None)
     asked = Shape(per_document=per_document, neighbours=neighbours, unique=unique)
     shape = asked if asked.parameters() else None
+    problems: list[str] = []
     settings = Settings.load(home=home)
     require_home(settings)
     with Retriever.connect(settings=settings) as retriever:
+        try:
+            retriever.load_model()  # before its clock runs: where the model is slow to load, words alone would answer
+        except KnowledgeError as error:  # the search goes on without its model
+            problems = [" ".join(str(error).split())]
         result = retriever.search(query, principal=principal, k=k, filters=filters, release=release, shape=shape)
 
     def show(console: Console) -> None:
@@ -105,4 +110,4 @@ def search(
     notes = [f"The answer is degraded: {REASONS.get(reason, reason)}." for reason in result.reasons]
     if result.as_of is not None:
         notes.append(f"It is from release {result.release} as of {moment(result.as_of)}.")
-    return Answer(result_row(result), show, notes=notes)
+    return Answer(result_row(result), show, problems=problems, notes=notes)

@@ -1,4 +1,4 @@
-"""Write the blind set: `python -m benchmarks.pii.blind --out DIR [--seed 1] [--half 0|1]`."""
+"""Write the blind set: `python -m benchmarks.pii.blind --out DIR [--seed 1] [--half 0|1|2]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--half", type=int, choices=(0, 1))
+    parser.add_argument("--half", type=int, choices=(0, 1, 2))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "blind.jsonl").open("w", encoding="utf-8") as file:

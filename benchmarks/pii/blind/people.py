@@ -402,6 +402,11 @@ def birth_words_de(rng: random.Random) -> str:
     return f"{_TH_DE[d - 1]} {_MONTHS_DE[m - 1]} {year}"
 
 
+def birth_words_nominative_de(rng: random.Random) -> str:
+    """`dritte März 1980`, as an answer gives it."""
+    return birth_words_de(rng).replace("ten ", "te ", 1)
+
+
 def birth_month_de(rng: random.Random) -> str:
     """Month and year alone."""
     _, m, y = _birth(rng)
@@ -461,6 +466,6 @@ def registry() -> dict[str, Make]:
         "EMAIL": email, "EMAIL:hidden": email_hidden,
         "PHONE:de": phone_de, "PHONE:atch": phone_at_ch, "PHONE:en": phone_en, "PHONE:saidde": phone_said_de, "PHONE:saiden": phone_said_en,
         "ADDRESS:de": address_de, "ADDRESS:atch": address_at_ch, "ADDRESS:en": address_en, "ADDRESS:street": street_de, "ADDRESS:streeten": street_en,
-        "DATE_OF_BIRTH:de": birth_de, "DATE_OF_BIRTH:wordsde": birth_words_de, "DATE_OF_BIRTH:monthde": birth_month_de,
+        "DATE_OF_BIRTH:de": birth_de, "DATE_OF_BIRTH:wordsde": birth_words_de, "DATE_OF_BIRTH:wordsder": birth_words_nominative_de, "DATE_OF_BIRTH:monthde": birth_month_de,
         "DATE_OF_BIRTH:en": birth_en, "DATE_OF_BIRTH:wordsen": birth_words_en, "DATE_OF_BIRTH:monthen": birth_month_en,
     }  # fmt: skip

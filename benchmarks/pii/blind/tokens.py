@@ -37,6 +37,11 @@ def _classic(rng: random.Random, prefix: str) -> str:
     return prefix + body + _crc(body)
 
 
+def github(rng: random.Random) -> str:
+    """A token of GitHub with the checksum at its end."""
+    return _classic(rng, "ghp_")
+
+
 def _b64(rng: random.Random, size: int) -> str:
     return base64.b64encode(rng.randbytes(size)).decode()
 

@@ -17,6 +17,9 @@ from benchmarks.pii.blind import people, tokens, values
 from benchmarks.pii.blind.values import Make, cut, digits, nonzero, of
 
 _FILES = ("numbers.txt", "contacts.txt", "decoys.txt")
+_LATER = "later.txt"
+"""Written when the failures of one half had been seen, and those of the other not."""
+
 _SLOT = re.compile(r"\{([A-Z][A-Z_0-9]*(?::[a-z]+)?|[a-z][a-z_0-9]*)\}")
 DECOY = "DECOY"
 
@@ -37,7 +40,9 @@ class Template:
 
     @property
     def half(self) -> int:
-        """0 or 1: one half may be looked at while mending, the other is only measured."""
+        """0 or 1: one half was looked at while mending, the other only measured; 2 for those that were written later."""
+        if self.key.startswith(_LATER):
+            return 2
         return hashlib.sha256(self.key.encode()).digest()[0] & 1
 
 
@@ -268,7 +273,12 @@ def makers() -> dict[str, Make]:
     ip6 = _until(values.ip, lambda text: ":" in text)
     ten = _until(values.id_card, lambda text: len(text) == 10 and text.isupper())
     made = values.registry() | people.registry()
-    return made | {"IP4": ip4, "IP6": ip6, "DE_ID_CARD:ten": ten, "URL_WITH_CREDENTIAL": tokens.url}
+    secrets: dict[str, Make] = {
+        "SECRET:password": tokens.password,
+        "SECRET:token": lambda rng: of(rng, string.ascii_letters + string.digits, 40),
+        "SECRET:github": tokens.github,
+    }
+    return made | secrets | {"IP4": ip4, "IP6": ip6, "DE_ID_CARD:ten": ten, "URL_WITH_CREDENTIAL": tokens.url}
 
 
 def _until(make: Make, fits: Callable[[str], bool]) -> Make:
@@ -283,12 +293,17 @@ def _until(make: Make, fits: Callable[[str], bool]) -> Make:
 def templates() -> Iterator[Template]:
     """Those of the files, and every label in every layout."""
     group = language = ""
-    for name in _FILES:
+    for name in (*_FILES, _LATER):
         for line in (Path(__file__).parent / name).read_text(encoding="utf-8").splitlines():
             if line.startswith("# "):
                 group, language = line[2:].split()
             elif line:
-                yield Template(group, language, line.replace("\\n", "\n").replace("\\t", "\t"), line)
+                yield Template(
+                    group,
+                    language,
+                    line.replace("\\n", "\n").replace("\\t", "\t"),
+                    f"{_LATER} {line}" if name == _LATER else line,
+                )
     for language, types in LABELS.items():
         for slot, labels in types.items():
             for at, frame in enumerate(FRAMES[language]):

@@ -44,7 +44,7 @@ _TIMES = (
     "|November|Dezember|Morgen|Abend|Mittag|Vormittag|Nachmittag|Wochenende|Frühjahr|Frühling|Sommer|Herbst|Winter|Ende|Anfang|Jahr)"
 )
 _TOWN = (
-    rf"(?:(?:Bad|Sankt|St\.|Markt|Groß|Klein|Neu|Alt|La|Le|Les)[ ])?{_TOWN_WORD}(?:[ ]{_TOWN_LINK}(?:[ ]{_TOWN_LINK})?[ ](?!{_TIMES}){_TOWN_WORD})?"
+    rf"(?:(?:Bad|Sankt|St\.|Markt|Groß|Klein|Neu|Alt|La|Le|Les)[ ])?{_TOWN_WORD}(?:[ ]{_TOWN_LINK}(?:[ ]{_TOWN_LINK})?[ ](?!{_TIMES}\b){_TOWN_WORD})?"
     r"(?:[ ]\([^)\n]{2,20}\)|[ ](?:[a-z]\.[ ]?){1,2}[A-ZÄÖÜ][^\W\d_]*\.?)?"
     rf"(?:[ ]?/[ ]?(?:OT[ ])?{_TOWN_WORD}|[ ]OT[ ]{_TOWN_WORD})?"
 )
@@ -62,6 +62,16 @@ _SQUARE = re.compile(
     rf"(?<!\w)[A-U][ ]?[1-7],[ ]?\d{{1,2}}[a-z]?(?:[ ]?[-–][ ]?\d{{1,2}}[a-z]?)?{_FLOOR}(?:(?:{_JOINT}|[ ](?:in[ ])?)(?:D[E]?-)?68\d{{3}}[ ]Mannheim|[ ]in[ ]Mannheim)(?!\w)"
 )
 """Mannheim's inner town has squares in place of streets."""
+
+_LED = re.compile(
+    rf"(?<![\w-])(?:Straße|Strasse|Platz|Allee|Ufer|Weg|Ring)[ ](?:de[rsnm]|am|zum|zur)[ ](?:\d{{1,2}}\.[ ])?[A-ZÄÖÜ][\w-]+(?:[ ][A-ZÄÖÜ][\w-]+)?{_NUMBER_SIGN}[ ](?P<house>{_HOUSE}){_NOT_A_HOUSE}{_FLOOR}(?:{_PLACE})?"
+)
+"""`Straße des 17. Juni 156`."""
+
+_PLACE_FIRST = re.compile(
+    rf"\d(?<!\w.)\d{{4}}[ ]{{1,2}}{_TOWN}(?:[ ]?[,;·][ ]|\n)(?P<street>(?:(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Hinter|Vor|Beim|Große|Kleine|Alte|Neue|Lange)[ ](?:de[rnm][ ])?)?[A-ZÄÖÜ][\w.'’-]+(?:[ ][A-ZÄÖÜ][\w.-]+){{0,2}}){_NUMBER_SIGN}[ ]{_HOUSE}{_NOT_A_HOUSE}"
+)
+"""Postcode and town before the street, as forms and lists have them."""
 
 _TOWN_ALONE = re.compile(rf"\d(?<!\w.)\d{{4}}[ ]{{1,2}}{_TOWN}(?!\w)")
 _BEFORE_TOWN = re.compile(rf"{_JOINT}(?:(?:D|DE)-)?\Z")
@@ -101,7 +111,20 @@ _HOME_REACH = 110
 _NOT_STREETS = frozenset(
     "der die das den dem des ein eine einer eines einem einen in im am an auf zur zum von vom unsere unserer ihre ihrer meine meiner"
     " dieser diese jeder jede neben hinter vor zwischen und oder nach bis über ab auch tel telefon fax nr hausnummer absatz seite"
-    " kapitel".split()
+    " kapitel raum halle zimmer saal gleis stand mobil handy hrb amtsgericht konto seit stand postfach".split()
+)
+_LEADS = (
+    "traße de",
+    "trasse de",
+    "Platz de",
+    "Allee de",
+    "Ufer de",
+    "Weg de",
+    "Ring de",
+    "traße zu",
+    "traße am",
+    "Platz am",
+    "Weg zu",
 )
 _PREPOSITIONS = frozenset("in im am an auf zum zur hinter vor".split())
 _ADJECTIVES = frozenset(
@@ -148,6 +171,12 @@ def _german(text: str) -> Iterator[Span]:
         home = _HOUSE_NAME.search(text, max(0, joint.start() - _REACH), joint.start()) if joint is not None else None
         if home is not None and home[0].split()[0].lower() not in _NOT_STREETS - _PREPOSITIONS:
             yield _span(text, home.start(), match.end())
+    for match in found(_PLACE_FIRST, text, near_figures(text)):
+        if match["street"].split()[0].lower().strip(".:") not in _NOT_STREETS - _PREPOSITIONS:
+            yield _span(text, match.start(), match.end())
+    if any(led in text for led in _LEADS):
+        for match in _LED.finditer(text):
+            yield _span(text, match.start(), match.end())
     if "Mannheim" in text:
         for match in _SQUARE.finditer(text):
             yield _span(text, match.start(), match.end())

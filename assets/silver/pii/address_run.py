@@ -127,6 +127,7 @@ _FOREIGN_WORDS = tuple(
 _DIGIT = re.compile(r"\d")
 _FIRST_LETTER = re.compile(r"(?<![\w'’])[^\W\d_]")
 _NUMBER_BEFORE = re.compile(r"(?<![\w.,/$€£-])#?\d{1,6}[A-Za-z]?[ ]\Z")
+_UNIT_BEFORE = re.compile(rf"\b(?:{_UNITS})\.?[ ]\Z")
 _BETWEEN_NUMBERS = re.compile(
     rf"\d(?<![\w.,/$€£-].)\d{{1,5}}[A-Za-z]?[ ](?P<name>(?:{_CAPITAL}[ ]){{1,4}})\d{{1,4}}[A-Za-z]?\.?(?=,[ \n]+{_CAPITAL}|[ ]*\n|[ ](?:{_UNITS})\b)"
 )
@@ -152,7 +153,9 @@ def runs(text: str) -> Iterator[Range]:
         text = _FIRST_LETTER.sub(lambda match: match[0].upper() if len(match[0].upper()) == 1 else match[0], text)
     for start, end in _found(text, text.lower()):
         before = _NUMBER_BEFORE.search(text, max(0, start - 9), start) if text[start].isalnum() else None
-        yield (before.start() if before else start), end
+        start = before.start() if before else start
+        unit = _UNIT_BEFORE.search(text, max(0, start - 12), start)
+        yield (unit.start() if unit else start), end
 
 
 def _found(text: str, lower: str) -> Iterator[Range]:
@@ -182,6 +185,8 @@ def _found(text: str, lower: str) -> Iterator[Range]:
     for match in (*found(_POSTCODE_END, text, around_figures(text)), *found(_BRITISH_END, text, figures)):
         at = match.start() + len(match[0]) - len(match[0].lstrip(",\n >|?*"))
         start = _start(text, at)
+        if start == at and match.re is _BRITISH_END:
+            start = _start(text, at, numbered=False)
         british = match.re is _BRITISH_END and _HOUSES.search(text, start, at)
         if start < at and (_is_home(text[start:at]) or british):
             yield start, _end(text, match.end())
@@ -266,6 +271,8 @@ def _is_street(written: str) -> bool:
     words = written.split()
     if len(words) < 2 or words[1].lower().strip(".,") in _COUNTED:
         return False
+    if not any(word[0].isalpha() for word in words):
+        return False
     return any(word.strip(".,").lower() in _WAY_WORDS for word in words[1:]) or any(
         word[0].isdigit() for word in words[2:]
     )
@@ -330,7 +337,7 @@ def _leads_to_number(text: str, at: int, core: str) -> bool:
     return False
 
 
-def _start(text: str, at: int) -> int:
+def _start(text: str, at: int, *, numbered: bool = True) -> int:
     """Where the run begins that leads to `at`: at the first house number on its line, or on the line before."""
     low = max(0, at - _BACK)
     low = max(low, text.rfind("\n\n", low, at) + 1)
@@ -356,7 +363,7 @@ def _start(text: str, at: int) -> int:
         first = start
         if kind == "number":
             number = start
-    return _beginning(text, first, number, at)
+    return _beginning(text, first, number, at) if numbered else first
 
 
 def _beginning(text: str, first: int, number: int, at: int) -> int:

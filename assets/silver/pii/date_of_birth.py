@@ -78,6 +78,17 @@ _REACH = 48
 """Characters between the word and the date."""
 
 
+_ANSWER = re.compile(
+    r"\?(?:\s*[–—-]\s*|\s*\n\s*\w{1,20}:\s*|\s+)(?:(?:ja|yes|sure|klar|gern|okay)[,.]?\s*)?(?:(?:das|it|that)(?:['’]s|[ ]ist|[ ]is)?\s*)?(?:(?:der|am|on|the)\s+)?\Z"
+    r"|\n[ \t]*\n[ \t>*|-]*\Z",
+    re.IGNORECASE,
+)
+"""Between a question and its answer, or a heading and what stands under it."""
+
+_APART = re.compile(r"\d{3}|[!?;]|\n\s*\n|\.\s+[A-ZÄÖÜ]|\b(?:starb|gestorben|verstorben|gest\.|died|death)(?!\w)|†")
+"""What parts a date from the word before it."""
+
+
 class DatesOfBirth:
     """In the orders day-month-year, year-month-day and, with a slash, month-day-year."""
 
@@ -105,7 +116,8 @@ class DatesOfBirth:
 def _date_behind(text: str, at: int) -> re.Match[str] | None:
     for date in _DATE_HERE.finditer(text, at, min(len(text), at + _REACH + 24)):
         between = text[at : date.start()]
-        if date.start() - at > _REACH or re.search(r"\d{3}|[!?;]|\n\s*\n|\.\s+[A-ZÄÖÜ]", between):
+        between = _ANSWER.sub("", between)
+        if date.start() - at > _REACH or _APART.search(between):
             return None
         if date.start() and text[date.start() - 1].isdigit():
             continue

@@ -13,7 +13,7 @@ _FIRST = "LMNPRTVWXY"
 
 _NAMES = named(
     (
-        r"personal[-\s]?ausweis",
+        r"\w*personal[-\s]?ausweis",
         r"perso\b",
         r"ausweis",
         r"identitätskarte",

@@ -64,6 +64,9 @@ _PLATES = named(
         r"nummernschild",
         r"(?:number|licen[cs]e|registration)\s+plates?",
         r"vehicle\s+registration",
+        r"reg\.?\s?no\b",
+        r"fuhrpark",
+        r"regist\w+[ ](?:your|my|the)[ ](?:car|vehicle)",
     )
 )
 """Words about plates alone: what an authority's looks like, orders and models do, too."""

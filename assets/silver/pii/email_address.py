@@ -14,6 +14,7 @@ _MAX_DOMAIN = 255
 """Lengths of the two parts of an address (RFC 5321, 4.5.3.1)."""
 
 _SIGN = re.compile(r"@|(?<=[\w]) @ (?=\w)|[ ]?[(\[{<][ ]?(?:at|ät|AT|ÄT)[ ]?[)\]}>][ ]?")
+_MAIL = re.compile(r"(?i)(?:mail|kontakt|contact|schreib\w*|write)[^\n]{0,12}[:\s]\S+\Z")
 _SEPARATED = re.compile(r"[^\W\d_][._-][^\W\d_]")
 """With blanks around the sign, a name in two parts alone: `lunch @ example.org` is a place."""
 
@@ -42,7 +43,9 @@ class EmailAddresses:
             name = local[0].lstrip(_LEADING_PUNCTUATION) if local else ""
             if not name or domain is None:
                 continue
-            if sign[0] == " @ " and not _SEPARATED.search(name):
+            if sign[0] == " @ " and not (
+                _SEPARATED.search(name) or _MAIL.search(text, max(0, sign.start() - _MAX_LOCAL), sign.start())
+            ):
                 continue
             if _FILE.search(domain[0]):
                 continue

@@ -24,7 +24,7 @@ _EXTENSION = r"(?:[ ]?(?:x|ext\.?)[ ]?\d{1,5})?"
 _REST = rf"(?:[ ()/.\-–]{{0,3}}\d){{5,17}}{_EXTENSION}(?![\w@])"
 _CANDIDATE = re.compile(
     # Not within words, paths, queries or decimals.
-    rf"(?<![\w/=&#%+\x00-])(?<!\d[.,:])(?:\(?\+|\(0|\(?[2-9]\d{{2}}\)?[ .-]|0|1[ .-]\(?[2-9]\d{{2}}\)?[ .-])[ ]?\d?{_REST}"
+    rf"(?<![\w/=&#%+\x00-])(?<!\d[.,:])(?:\(?\+|\(0|\([2-9]\d{{2}}\)|\(?[2-9]\d{{2}}\)?[ .-]|0|1[ .-]\(?[2-9]\d{{2}}\)?[ .-])[ ]?\d?{_REST}"
 )
 _LABELLED = re.compile(
     r"\b(?:tele)?(?:tel|phone|fon|fax|mobile?|handy|cell)(?:nummer|number)?(?:[.-]?\s?(?:nr|no)\.?)?(?:\s{0,2}[.:=|]\s{0,2}|\t|</t[dh]>\s{0,9}<t[dh]>)"
@@ -69,6 +69,9 @@ _DATE = re.compile(
     r"\(?(?:\d{1,2}[./-][ ]?\d{1,2}[./-][ ]?(?:19|20)?\d{2}(?!\d)|\d{1,2}[./-][ ]?\d{1,2}[ ](?:19|20)\d{2}(?!\d)"
     r"|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}(?!\d))"
 )
+_MOBILE = re.compile(r"01[5-7]\d{8,9}|07[4-9]\d{8}")
+"""Mobile numbers of Germany and Britain in one piece, which look like nothing else."""
+
 _DECIMAL = re.compile(r"0[.]\d")
 _SOCIAL_SECURITY = re.compile(r"\d{3}-\d{2}-\d{4}")
 """Of the United States."""
@@ -78,8 +81,8 @@ _STATE = re.compile(r"\b[A-Z]{2}[ ]$")
 _UNIT = re.compile(r"\s?(?:€|\$|£|%|‰|°|(?:EUR|Euro|USD|CHF|Dollar|Mio|Mrd|Prozent|kg|km|kWh|MWh|GB|MB|ms|px)\b)")
 
 _CALLED = re.compile(
-    r"\b(?:tel|telefon\w*|telephone|telefax|fon|fax|mobil\w*|handy\w*|natel|festnetz\w*|phone|cell|call|contact[ ]number|ruf\w*|rückruf|hotline|durchwahl|whatsapp"
-    r"|sms|anruf\w*|erreich\w*|dial|text)\b",
+    r"\b(?:tel|telefon\w*|telephone|telefax|fon|fax|mobil\w*|handy\w*|natel|festnetz\w*|phone|cell|call|contact[ ]number|ruf\w*|rückruf|\w*hotline|durchwahl|whatsapp"
+    r"|sms|anruf\w*|erreich\w*|dial|text)\b|[📞☎📱✆]",
     re.IGNORECASE,
 )
 _OTHERWISE_NUMBERED = re.compile(
@@ -123,6 +126,9 @@ class PhoneNumbers:
         for at, end in near_clusters(text):
             while candidate := _CANDIDATE.search(text, at, end):
                 span = _span(text, candidate.start(), candidate.end(), regions)
+                if span is None and text[candidate.start()] == "(":
+                    at = candidate.start() + 1
+                    continue
                 if span is None:
                     following = _GAPS.search(text, candidate.start() + 1, candidate.end())
                     at = following.start() if following else candidate.end()
@@ -156,7 +162,9 @@ def _labelled_span(labelled: re.Match[str], regions: tuple[str, ...]) -> Span:
 def _span(text: str, start: int, end: int, regions: tuple[str, ...]) -> Span | None:
     """The longest number that begins at `start`: a candidate may have swallowed the figures that follow it."""
     before = text[max(0, start - _CONTEXT) : start]
-    if _DATE.match(text, start) or _DECIMAL.match(text, start) or _is_otherwise_numbered(before):
+    if _DATE.match(text, start) or _DECIMAL.match(text, start):
+        return None
+    if text[start] != "+" and _is_otherwise_numbered(before):
         return None
     if _ZIP_CODE.match(text, start) and _STATE.search(before):
         return None
@@ -194,7 +202,9 @@ def _parsed(written: str, before: str, regions: tuple[str, ...]) -> PhoneNumber 
         return None
     international = written.lstrip("( ").startswith("+") or digits.startswith("00")
     looks_like_one = (
-        bool(_GAPS.search(written.strip("( "))) or bool(_CALLED.search(before)) or bool(_SIGNED.search(before))
+        bool(_GAPS.search(written.strip("( ")))
+        or bool(_CALLED.search(before) or _SIGNED.search(before))
+        or bool(_MOBILE.fullmatch(written))
     )
     for region in ("ZZ",) if international and not digits.startswith("00") else regions:
         if not international and not (looks_like_one and _looks_like_one_of(region, written, digits)):

@@ -123,8 +123,15 @@ _QUALIFIED = re.compile(
 """What stands before `key`, which by itself is a word like others."""
 
 _LABELLED = re.compile(
-    rf"(?i:{_LAST_WORD})[\"'`*_]{{0,3}}(?:[ ]?\([^)\n]{{1,20}}\))?\s?(?:[:=]|=>|:=|->|<-|\||(?i:\bist\b|\bis\b|\blautet\b|\bwar\b|\bwas\b|\b(?:changed|reset|set)[ ]to\b|\bgeändert[ ]auf\b))"
+    rf"(?i:{_LAST_WORD})[\"'`*_\]]{{0,3}}(?:[ ]?\([^)\n]{{1,20}}\))?\s?(?:[:=]|=>|:=|->|<-|\||(?i:\bist\b|\bis\b|\blautet\b|\bwar\b|\bwas\b|\b(?:changed|reset|set)[ ]to\b|\bgeändert[ ]auf\b))"
     r"[ \t]?[:=]?[ \t]?[\"'`„“*]{0,2}(?=(?P<value>[^\s\"'`„“<>,;]{4,200}))"
+)
+_ANNOUNCED = re.compile(
+    r"(?i)(?:\b|_|-)(?:token|secret|key|schlüssel|passwor[dt]|kennwort|credentials?)\b(?![ ]?=[ ]?[\w.]+\()"
+)
+_ANNOUNCED_REACH = 60
+_OPEN = re.compile(
+    r"(?i)\b(?:public|öffentlich\w*|ssh-\w+|fingerprint|sha\d*|hash|commit|checksum|integrity|video|id)\b"
 )
 _LONG_ENOUGH = 10
 _JUMBLED_BITS = 3.0
@@ -176,7 +183,10 @@ class Secrets:
         issuers = [issuer for issuer in _ISSUER_PATTERNS if issuer[0] in together] if words else []
         for long in words:
             yield from _issued(text, long, issuers)
-            opaque = opaque or _is_opaque(text, long)
+            if _is_opaque(text, long):
+                opaque = True
+                if _announced(text, long) and (word := _OPAQUE.search(text, long.start(), long.end())):
+                    yield Span(word.start(), word.end(), SECRET, "")
         lower = text.lower()
         if any(label in lower for label in _LABELS):
             yield from _labelled(text)
@@ -220,7 +230,7 @@ def _labelled(text: str) -> Iterator[Span]:
     for pattern in (_BEARER, _CURL):
         for match in pattern.finditer(text):
             if (
-                any(c.isdigit() for c in match["value"])
+                (any(c.isdigit() for c in match["value"]) or _is_jumbled(match["value"].rpartition(":")[2]))
                 and not _PLACEHOLDER.search(match["value"])
                 and _bits(match["value"]) > 3
             ):
@@ -268,6 +278,20 @@ def _is_opaque(text: str, long: re.Match[str]) -> bool:
     word = match[0]
     mixed = any(c.isdigit() for c in word) and any(c.isalpha() for c in word)
     return mixed and _HARMLESS.fullmatch(word) is None and _bits(word) > _OPAQUE_BITS
+
+
+def _announced(text: str, long: re.Match[str]) -> bool:
+    """Whether a word of credentials stands before it in its line; and it is none of what everybody may see."""
+    before = text[max(0, long.start() - _ANNOUNCED_REACH) : long.start()].rpartition("\n")[2]
+    word = long[0]
+    return (
+        _ANNOUNCED.search(before) is not None
+        and _OPEN.search(before) is None
+        and any(c.isupper() for c in word)
+        and any(c.islower() for c in word)
+        and any(c.isdigit() for c in word)
+        and not _PLACEHOLDER.search(word)
+    )
 
 
 def _bits(word: str) -> float:

@@ -63,6 +63,7 @@ _FORMS = (
             r"(?i)\b(?:passwor[dt]|kennwort)[ ](?P<value>(?=\S*(?-i:[a-zß-ÿ]))(?=\S*(?-i:[A-ZÀ-Þ]))(?=\S*\d)(?=\S*[!#$%&*+?@^~]|\S{10})[^\s\"'`„“”«»<>,;(){}]{6,64})"
         ),
     ),
+    _Form(_WORDS, re.compile(r"(?i)\b(?:passwor[dt]|kennwort)[ ](?P<value>[a-z]{10,64})(?!\w)")),
     # on the line below
     _Form(
         _WORDS,

@@ -86,7 +86,7 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _OTHERWISE_NUMBERED = re.compile(
-    r"\b(?:isbn|issn|doi|konto\w*|kto|blz|artikel\w*|bestell\w*|auftrag\w*|kunden\w*|rechnung\w*|serien\w*|order|invoice"
+    r"\b(?:isbn|issn|doi|konto\w*|kto|blz|artikel\w*|bestell(?!hotline|tel)\w*|auftrag\w*|kunden\w*|rechnung\w*|serien\w*|order|invoice"
     r"|aktenzeichen|az|hr[ab]|steuer\w*|ust\w*|version|build|release|seriennummer|serial|ticket|vorgang\w*|ssn|social security|isin|wkn|ean|gtin|zähler\w*|vertrag\w*|versicherung\w*|mitglied\w*)\b",
     re.IGNORECASE,
 )

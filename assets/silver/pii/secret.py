@@ -94,7 +94,7 @@ _ISSUED = {
     "DefaultEndpointsProtocol": r"DefaultEndpointsProtocol=https?;[^\s\"']*AccountKey=[A-Za-z0-9+/=]{40,}",
     "discord": r"(?:https?://)?discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,80}",
     "webhook.office.com": r"(?:https?://)?[a-z0-9-]+\.webhook\.office\.com/webhookb2/[^\s\"'<>]{60,}",
-    "M": r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}",
+    ".": r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}",
 }
 """What is in every credential of an issuer, and its form. Sources: the issuers' own documentation of their formats."""
 
@@ -133,6 +133,9 @@ _ANNOUNCED_REACH = 60
 _OPEN = re.compile(
     r"(?i)\b(?:public|öffentlich\w*|ssh-\w+|fingerprint|sha\d*|hash|commit|checksum|integrity|video|id)\b"
 )
+_KEY_MATERIAL = re.compile(r"(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=\D*\d)[A-Za-z0-9+/]{40,}={1,2}")
+"""Base64 with its padding: it may begin with a slash, as paths do."""
+
 _LONG_ENOUGH = 10
 _JUMBLED_BITS = 3.0
 _INNER_CAPITAL = re.compile(r"[a-z][A-Z]{1,2}[a-z]")
@@ -224,7 +227,7 @@ def _labelled(text: str) -> Iterator[Span]:
             continue
         if (word in ("pin", "puk", "pwd", "pw", "pass") and before[-1:].isalnum()) or _SHARED.search(before):
             continue
-        value = match["value"].rstrip(".)!?]*_|")
+        value = match["value"].rstrip(".)?]*_|")
         if _is_password(value, word):
             yield Span(match.start("value"), match.start("value") + len(value), SECRET, "")
     for pattern in (_BEARER, _CURL):
@@ -239,6 +242,8 @@ def _labelled(text: str) -> Iterator[Span]:
 
 def _is_password(value: str, word: str) -> bool:
     """Whether what stands behind `password:` is one, and no word of the sentence, code, or stand-in."""
+    if _KEY_MATERIAL.fullmatch(value) and not _PLACEHOLDER.search(value):
+        return True
     if _PLACEHOLDER.search(value) or re.match(
         r"[$({\[<%&|/]|\.\w|https?:|(?:self|this|os|process|env|config|settings|args|request)\b", value
     ):

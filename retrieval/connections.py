@@ -161,8 +161,15 @@ def statement_limit_s(settings: Settings) -> float:
 
 def session(settings: Settings) -> tuple[sql.SQL | sql.Composed, ...]:
     """Statements that prepare a connection for searching."""
-    timeout = sql.SQL("set statement_timeout = {}").format(settings.statement_timeout_ms)
-    return (*(sql.SQL(statement) for statement in _SESSION), timeout)
+    limits = {
+        "statement_timeout": settings.statement_timeout_ms,
+        # A process that is frozen in the middle of a search must not hold up publishing and erasing for as long.
+        "idle_in_transaction_session_timeout": settings.search_timeout_ms + int(GRACE_S * 1000),
+    }
+    return (
+        *(sql.SQL(statement) for statement in _SESSION),
+        *(sql.SQL("set {} = {}").format(sql.Identifier(name), value) for name, value in limits.items()),
+    )
 
 
 def worth_retrying(error: psycopg.OperationalError) -> bool:

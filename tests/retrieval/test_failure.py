@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.failing import Load, Victim
 from retrieval import AsyncRetriever, Overloaded, Retriever, Unavailable
-from retrieval.connections import CANCEL_S
+from retrieval.connections import CANCEL_S, GRACE_S
 from tests.retrieval.failure import victim
 from tests.support import GoldDocument, WordsEncoder, asker, everyone
 
@@ -133,3 +133,17 @@ def test_a_cancelled_task_ends_though_the_server_is_frozen(served: Victim) -> No
             assert await retriever.search("fox", principal=ADA)
 
     asyncio.run(drill())
+
+
+def test_a_search_whose_process_is_frozen_does_not_hold_up_the_database(served: Victim) -> None:
+    settings = served.settings(search_timeout_ms=200)
+    with Retriever.connect(settings=settings, encoder=WordsEncoder()) as retriever, served.owner() as owner:
+        connection = retriever._pool.getconn()
+        connection.execute("lock table space_1.chunk in access share mode")  # between its trips: nothing more comes
+        owner.execute("set lock_timeout = '10s'")
+        began = time.monotonic()
+        with owner.transaction():
+            owner.execute("lock table space_1.chunk in access exclusive mode")
+        assert time.monotonic() - began < 0.2 + GRACE_S + 2
+        retriever._pool.putconn(connection)
+        assert retriever.search("fox", principal=ADA)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any, Self
 
 from pydantic import Field, SecretStr, field_validator
 
 from assets.silver.limits import Limits
-from retrieval.settings import Settings
+from retrieval.errors import ConfigurationError
+from retrieval.settings import PREFIX, Settings
+
+
+def _is_seen_in(inbox: Path, folder: Path) -> bool:
+    """Whether a look at the inbox would come by a folder; hidden ones are passed over."""
+    inner, outer = os.path.realpath(folder.expanduser()), os.path.realpath(inbox)
+    if os.path.commonpath([inner, outer]) != outer:
+        return False
+    return not any(part.startswith(".") for part in Path(inner).relative_to(outer).parts)
 
 
 class PipelineSettings(Settings):
@@ -83,6 +94,23 @@ class PipelineSettings(Settings):
     @classmethod
     def _absolute_inbox(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @classmethod
+    def load(cls, **arguments: Any) -> Self:
+        """Read and check all settings, as `Settings.load` does.
+
+        Raises:
+            ConfigurationError: also where data of the pipeline would be taken for content of the inbox.
+        """
+        settings = super().load(**arguments)
+        lake = Path(settings.lake) if settings.lake and "://" not in settings.lake else None
+        for name, folder in (("home", settings.home), ("lake", lake), ("standby", settings.standby)):
+            if folder is not None and _is_seen_in(settings.inbox, folder):
+                raise ConfigurationError(
+                    f"{folder} ({PREFIX}{name.upper()}) lies in the inbox {settings.inbox}, where it would be taken for"
+                    f" content: set {PREFIX}{name.upper()} or {PREFIX}INBOX to another folder"
+                )
+        return settings
 
     @property
     def limits(self) -> Limits:

@@ -71,6 +71,15 @@ def test_a_misspelt_variable_is_named_and_others_are_left_alone(
         settings.load(home=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["home", "lake", "standby"])
+def test_data_of_the_pipeline_may_not_lie_in_the_inbox(tmp_path: Path, name: str) -> None:
+    apart = {"home": tmp_path / "home", "inbox": tmp_path / "inbox"}
+    assert PipelineSettings.load(**apart, **({} if name == "home" else {name: str(tmp_path / "inbox2")}))
+    assert PipelineSettings.load(**apart | {name: str(tmp_path / "inbox" / ".kb" / "x")})
+    with pytest.raises(ConfigurationError, match=f"KNOWLEDGE_{name.upper()}.* lies in the inbox"):
+        PipelineSettings.load(**apart | {name: str(tmp_path / "inbox" / "kb")})
+
+
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40))
 def test_any_name_comes_back_as_it_was(name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

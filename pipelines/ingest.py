@@ -109,6 +109,7 @@ def ingest(
     todo = sorted({group.partition for group in work.groups} | asked_for)
     if not todo and _in_line(stores):
         return _report(stores, work, (), seconds, began)
+    stores.vault.demand_masters()  # said once here, instead of by every run
     from pipelines.definitions import defs
     from pipelines.instance import RUN_PID_TAG, open_instance
 

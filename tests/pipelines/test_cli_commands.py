@@ -64,6 +64,15 @@ def test_without_an_inbox_nothing_is_begun(fresh: Place) -> None:
     assert not (fresh.home / "settings.toml").exists()
 
 
+@pytest.mark.parametrize(("keys", "sentence"), [("abc", "no master key"), ("A" * 43 + "=", "is missing from")])
+def test_wrong_keys_of_bronze_are_said_once_before_a_run_begins(ingested: Place, keys: str, sentence: str) -> None:
+    partition = f"{datetime.now(UTC):%Y-%m-%d}/blog"
+    result = ingested.run("ingest", "--partition", partition, env={"KNOWLEDGE_BRONZE_KEYS": keys})
+    assert result.exit_code == 1
+    assert sentence in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_an_unreachable_database_may_be_tried_again(fresh: Place) -> None:
     result = fresh.run("ingest", env=NOBODY)
     assert result.exit_code == 75

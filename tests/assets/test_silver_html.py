@@ -263,3 +263,13 @@ def test_names_of_elements_are_not_taken_at_their_word(html: str, there: str | N
     assert PROSE in document.text
     for text in ("Anders", "Verweis", "Navigation im Hof", "Anderer Beitrag", "Zum Inhalt"):
         assert (text in document.text) == (text == there)
+
+
+def test_exports_of_google_docs_have_their_title_in_a_style() -> None:
+    body = f"<p class='c1 title'><span>Leitfaden</span></p><h1>Vorbereitung</h1><p>{PROSE}</p>"
+    (document,) = read(
+        f"<html><head><meta charset='utf-8'></head><body class='doc-content'>{body}</body></html>".encode(), "a.html"
+    )
+    assert document.title == "Leitfaden"
+    (document,) = read(f"<html><head><title>Seite</title></head><body>{body}</body></html>".encode(), "a.html")
+    assert document.title != "Leitfaden"

@@ -23,7 +23,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-READER = "html/4"
+READER = "html/5"
 
 _BEGINS = re.compile(
     r"(?:<!--.*?-->|<\?xml[^>]*\?>|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
@@ -267,7 +267,7 @@ def _metadata(root: HtmlElement) -> Metadata:
     # its own search for a date takes any year that the text mentions; a fixed last day keeps the clock out of it
     found = extract_metadata(root, date_config={"extensive_search": False, "max_date": "2199-12-31"})
     declared = {
-        "title": _og_title(root) or found.title,
+        "title": _og_title(root) or _styled_title(root) or found.title,
         "authors": [name for name in (found.author or _named_author(root)).split("; ") if name],
         "tags": [part.strip() for tag in [*(found.categories or ()), *(found.tags or ())] for part in tag.split(",")],
         "date": _declared_date(root),
@@ -289,6 +289,16 @@ def _og_title(root: HtmlElement) -> str | None:
     for element in root.iter("meta"):
         if element.get("property") == "og:title" and one_line(element.get("content") or ""):
             return one_line(element.get("content"))
+    return None
+
+
+def _styled_title(root: HtmlElement) -> str | None:
+    """The paragraph in the style of a title, where the head has none: exports of Google Docs are made so."""
+    if any(one_line(title.text_content()) for title in root.iter("title")):
+        return None
+    for element in root.iter("p"):
+        if "title" in (element.get("class") or "").split() and (text := one_line(element.text_content())):
+            return text
     return None
 
 

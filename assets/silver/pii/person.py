@@ -125,6 +125,8 @@ _NO_SINGLE = frozenset(
     "tel fax iban bic email e-mail mail mobil telefon phone www http https url html css api rust python java linux windows google apple"
     " microsoft amazon facebook twitter github gitlab docker kubernetes instagram youtube wikipedia openstreetmap corona covid brexit"
     " mon tue wed thu fri sat sun jan feb mar apr jun jul aug sep oct nov dec okt dez jähriger jährige jährigen"
+    " bosch siemens daimler porsche opel tesla miele haribo henkel adidas puma ferrari lamborghini renault peugeot citroën aldi lidl edeka rewe nike boeing"
+    " airbus juventus borussia samsung toyota honda yamaha sony philips olympia"
     " internet web app bot chat gpt ai ki eu usa uk nato afd cdu csu spd fdp grüne linke bahn hbf nord süd ost west".split()
 )
 _ARTICLES = re.compile(

@@ -22,6 +22,7 @@ from assets.bronze.policy import (
 )
 from assets.bronze.scan import UNOPENED, Found, inbox_root
 from assets.errors import InboxUnavailableError
+from assets.silver.limits import sized
 
 MAX_FILE_BYTES = 100_000_000
 """Default for the largest file that is loaded."""
@@ -162,7 +163,7 @@ def _observed(found: Found, sha256: str, access: Access, *, loaded: bool) -> Obs
 def _too_large(access: Access, max_bytes: int) -> Access:
     if access.error is not None:
         return access
-    return replace(access, error="too_large", detail=f"larger than the limit of {max_bytes} bytes")
+    return replace(access, error="too_large", detail=f"larger than the limit of {sized(max_bytes)}")
 
 
 def _read_fingerprint(root: Path, found: Found) -> Fingerprint:

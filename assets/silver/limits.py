@@ -6,6 +6,16 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+def sized(count: int) -> str:
+    """A number of bytes as people say it, to three digits: `100 MB`, `2.5 kB`, `100 bytes`."""
+    for size, unit in _UNITS:
+        if count >= size:
+            return f"{float(f'{count / size:.3g}'):g} {unit}"
+    return f"{count} bytes"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

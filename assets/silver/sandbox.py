@@ -26,7 +26,7 @@ from pathlib import Path
 from assets.errors import ReadersUnavailableError
 from assets.silver import wire
 from assets.silver.document import Document
-from assets.silver.limits import DEFAULT_LIMITS, Limits
+from assets.silver.limits import DEFAULT_LIMITS, Limits, sized
 from assets.silver.refusal import REASONS, RefusedError
 
 Outcome = tuple[Document, ...] | RefusedError
@@ -119,7 +119,7 @@ class _Worker:
                         return _Failed("garbled", "its answer makes no sense", reader)
                     return RefusedError(code, detail, reader=refused_by or reader)
                 elif kind == wire.NO_MEMORY:
-                    return _Failed("memory", f"{memory_bytes} bytes were not enough", reader)
+                    return _Failed("memory", f"{sized(memory_bytes)} of memory were not enough", reader)
                 else:
                     return _Failed("crashed", _line(payload), reader)
         except TimeoutError:
@@ -149,7 +149,7 @@ class _Worker:
             return _Failed("slow", f"more than {limits.seconds:g} s of computing", reader)
         name = signal.Signals(-code).name if code < 0 else f"exit {code}"
         if usage.ru_maxrss > self._inherited_kib and usage.ru_maxrss * 1024 > 0.8 * memory_bytes:
-            return _Failed("memory", f"{memory_bytes} bytes were not enough", reader)
+            return _Failed("memory", f"{sized(memory_bytes)} of memory were not enough", reader)
         return _Failed("crashed", name, reader)
 
 
@@ -233,7 +233,7 @@ class Sandbox:
 
     def _outcome(self, content: bytes, path: str) -> Outcome:
         if len(content) > self.limits.file_bytes:
-            return RefusedError("too_large", f"{len(content)} bytes, {self.limits.file_bytes} are allowed")
+            return RefusedError("too_large", f"{sized(len(content))}, {sized(self.limits.file_bytes)} are allowed")
         if len(content) <= _LARGE * self.limits.memory_bytes:
             with self._together():
                 first = self._attempt(content, path, self._shared)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from assets.errors import ReadersUnavailableError
 from assets.silver import wire
 from assets.silver.document import BLOCK_KINDS, Block, Document, Hidden
-from assets.silver.limits import Limits
+from assets.silver.limits import Limits, sized
 from assets.silver.readers import read
 from assets.silver.refusal import RefusedError
 from assets.silver.sandbox import Sandbox
@@ -44,6 +44,14 @@ def said(sandbox: Sandbox, content: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("count", "said"),
+    [(100, "100 bytes"), (2_500, "2.5 kB"), (999_999, "1000 kB"), (100_000_000, "100 MB"), (1_234_567_890, "1.23 GB")],
+)
+def test_sizes_are_said_as_people_say_them(count: int, said: str) -> None:
+    assert sized(count) == said
+
+
+@pytest.mark.parametrize(
     ("content", "code", "detail"),
     [
         ("crash", "reader_crashed", "SIGSEGV"),
@@ -51,7 +59,7 @@ def said(sandbox: Sandbox, content: str) -> str:
         ("raise", "reader_crashed", "KeyError"),
         ("recurse", "nested_too_deep", None),
         ("hang", "too_slow", "more than 0.5 s of computing"),
-        ("eat 2000000000", "too_much_memory", "400000000 bytes were not enough"),
+        ("eat 2000000000", "too_much_memory", "400 MB of memory were not enough"),
         ("refuse encrypted", "encrypted", "line 3"),
         ("refuse no_such_reason", "reader_crashed", "KeyError"),
         ("shout 9000000", "unpacks_too_large", "its text is larger than what may be unpacked"),

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from assets.silver.limits import Limits
+from assets.silver.limits import Limits, sized
 from assets.silver.refusal import RefusedError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Archive:
         for piece in self.chunks(name):
             size += len(piece)
             if most is not None and size > most:
-                raise RefusedError("unpacks_too_large", f"{_shown(name)} unpacks to more than {most} bytes")
+                raise RefusedError("unpacks_too_large", f"{_shown(name)} unpacks to more than {sized(most)}")
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -130,7 +130,7 @@ class Archive:
 
     def _check(self, unpacked: int) -> None:
         if unpacked > self._limits.unpacked_bytes:
-            raise RefusedError("unpacks_too_large", f"it unpacks to more than {self._limits.unpacked_bytes} bytes")
+            raise RefusedError("unpacks_too_large", f"it unpacks to more than {sized(self._limits.unpacked_bytes)}")
         if unpacked > _RATIO_MATTERS_FROM and unpacked > self._limits.unpacked_ratio * self._packed:
             raise RefusedError(
                 "unpacks_too_large", f"it unpacks to more than {self._limits.unpacked_ratio:g} times its size"

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from assets.silver.decode import decode
 from assets.silver.document import Document, Hidden
-from assets.silver.limits import DEFAULT_LIMITS, Limits
+from assets.silver.limits import DEFAULT_LIMITS, Limits, sized
 from assets.silver.metadata import parse_date
 from assets.silver.normalise import clean_characters, count_hidden, hidden_text, line_ends
 from assets.silver.readers.archive import document_kind
@@ -52,7 +52,7 @@ def read(
     """
     ending = PurePosixPath(path).suffix.casefold()
     if len(content) > limits.file_bytes:
-        raise RefusedError("too_large", f"{len(content)} bytes")
+        raise RefusedError("too_large", sized(len(content)))
     if not content.strip():
         raise RefusedError("empty")
     tell = chosen or (lambda reader: None)

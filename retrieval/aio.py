@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -27,12 +27,13 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Options, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Value, no_turn
 from retrieval.database import Database
 from retrieval.embedded import Begun, Embedded
 from retrieval.errors import ConfigurationError, UnavailableError
 from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
+from retrieval.options import Options
 from retrieval.principal import Principal
 from retrieval.result import Filters, SearchResult
 from retrieval.search import Search, Space, Statement, entered
@@ -106,7 +107,7 @@ class AsyncRetriever(Core):
             except UnavailableError as problem:
                 if not self.has_standby:
                     raise
-                return await asyncio.get_running_loop().run_in_executor(self._threads, self.stand_in, search, problem)
+                return await self._beside(self.stand_in, search, problem)
         self.deliver()
         return result
 
@@ -162,6 +163,16 @@ class AsyncRetriever(Core):
         if asyncio.get_running_loop() is not self._loop:
             raise ConfigurationError(OTHER_LOOP)
 
+    async def _beside(self, act: Callable[..., Value], *arguments: Any) -> Value:
+        """What something gives that is done in another thread."""
+        future, cancelled = self.beside(act, *arguments), _cancelled()
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if _cancelled() == cancelled:  # not this task: the retriever was closed meanwhile
+                raise UnavailableError(CLOSED) from None
+            raise
+
     @asynccontextmanager
     async def _turn(self, deadline: Deadline) -> AsyncIterator[None]:
         waiter = self._gate.enter()
@@ -203,7 +214,7 @@ class AsyncRetriever(Core):
                 if not limit.left():
                     raise UnavailableError(NO_CONNECTION) from None
             except PoolClosed:
-                raise UnavailableError(NO_CONNECTION) from None
+                raise UnavailableError(CLOSED) from None
             else:
                 if _cancelled() == cancelled:
                     return connection
@@ -281,6 +292,8 @@ class AsyncRetriever(Core):
     ) -> tuple[Sequence[Sequence[Any]], Mapping[str, Any]]:
         waiting = embedding()
         done, _ = await asyncio.wait([waiting], timeout=self.model_wait_s(search))
+        if waiting.cancelled():  # and not this task
+            raise UnavailableError(CLOSED)
         vector = self.merge(search, space, waiting.result() if done else None)
         final = await self._last_statement(search, connection, space, vector)
         rows, _ = await connection.trip(final, COMMIT)
@@ -294,7 +307,7 @@ class AsyncRetriever(Core):
         (rows,) = await connection.trip(staged.shortlist(search, space, vector))
         scores = None
         if search.reranks:
-            scores = await asyncio.get_running_loop().run_in_executor(self._threads, self.rerank, search, rows)
+            scores = await self._beside(self.rerank, search, rows)
         return staged.selection(search, space, rows, scores)
 
     async def _enter(

@@ -8,10 +8,11 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg import sql
 from pydantic import SecretStr
@@ -74,6 +75,7 @@ STANDBY_SHARE = 0.5
 """Share of a search's time that the database gets where a standby can answer instead."""
 
 CLOSED = "This retriever is closed: open another one"
+NO_THREAD = "The system gives this process no thread more: raise its limits, or lower KNOWLEDGE_CONCURRENCY"
 FORKED = (
     "This retriever was opened before the process was forked, and its connections are the parent's: open one in each"
     " process (gunicorn: in post_fork, or without preload_app)"
@@ -83,24 +85,7 @@ NO_TURN = "The search did not get its turn in time (KNOWLEDGE_SEARCH_TIMEOUT_MS)
 SWITCHING = "The index is being switched to another model: try again"
 
 
-class Options(TypedDict, total=False):
-    """What a retriever can be given beside its settings.
-
-    Attributes:
-        encoder: embeds queries; default: the model of the settings, loaded at first use.
-        redactor: takes personal data out of comments; default: `feedback.redact`.
-        new_id: makes request ids.
-        clock: seconds from any fixed point, for the timings of results.
-        now: seconds from any fixed point, for limits and breakers.
-        wall: the time of day, for the age of a standby's snapshots.
-    """
-
-    encoder: Encoder | None
-    redactor: feedback.Redactor
-    new_id: Callable[[], uuid.UUID]
-    clock: Callable[[], float]
-    now: Callable[[], float]
-    wall: Now
+Value = TypeVar("Value")
 
 
 class Core:
@@ -109,7 +94,7 @@ class Core:
     Args:
         settings: checked settings.
         database: where to read.
-        encoder, redactor, new_id, clock, now, wall: see `Options`.
+        encoder, redactor, new_id, clock, now, wall: see `options.Options`.
     """
 
     def __init__(
@@ -207,6 +192,14 @@ class Core:
         if self.inherited:
             raise ConfigurationError(FORKED)
 
+    def beside(self, act: Callable[..., Value], *arguments: Any) -> Future[Value]:
+        """Do something in another thread.
+
+        Raises:
+            UnavailableError: the retriever was closed meanwhile, the interpreter ends, or there is no thread.
+        """
+        return _submit(self._threads, act, *arguments)
+
     def stop_threads(self) -> None:
         """End the helpers without waiting for a model that hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -300,7 +293,8 @@ class Core:
             return
         with self._guard:
             if self._delivery is None or self._delivery.done():
-                self._delivery = self._errands.submit(self._deliver, self._standby.outbox)
+                with suppress(UnavailableError):  # closed meanwhile: the next process delivers them
+                    self._delivery = _submit(self._errands, self._deliver, self._standby.outbox)
 
     def _deliver(self, outbox: Outbox) -> int:
         # Autocommit: a row is only forgotten when the transaction that holds it has ended.
@@ -342,7 +336,7 @@ class Core:
             return None
         with self._guard:
             if self._revival is None or self._revival.done():
-                self._revival = self._errands.submit(self._database.prepare)
+                self._revival = _submit(self._errands, self._database.prepare)
             return self._revival
 
     # ------------------------------------------------------------------- model
@@ -385,7 +379,7 @@ class Core:
         """The query's vector, soon: at once for one of the last questions, else from another thread."""
         kept = self._vectors.get(query)
         if kept is None:
-            return self._threads.submit(self.embed, query)
+            return self.beside(self.embed, query)
         known: Future[Embedded] = Future()
         known.set_result(kept)
         return known
@@ -486,6 +480,13 @@ class Core:
                 f"The database login may bypass row-level security: connect as {READER}, or grant it to the login"
             )
         raise UnsafeRoleError(f"The database login is not {READER}: grant it with `grant {READER} to <login>`")
+
+
+def _submit(threads: ThreadPoolExecutor, act: Callable[..., Value], *arguments: Any) -> Future[Value]:
+    try:
+        return threads.submit(act, *arguments)
+    except RuntimeError as error:
+        raise UnavailableError(CLOSED if "schedule" in str(error) else NO_THREAD) from None
 
 
 def no_turn() -> OverloadedError:

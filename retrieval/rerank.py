@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,13 +71,17 @@ class Reranker:
         except UnavailableError:
             return None, "rerank_failed"
         worked: bool | None = None
-        future, given_up = self.submit(query, texts)
+        given_up: threading.Event | None = None
         try:
+            future, given_up = self.submit(query, texts)
             scores = future.result(budget_s)
             worked = True
         except TimeoutError:
-            given_up.set()
+            if given_up is not None:
+                given_up.set()
             return None, "rerank_slow"
+        except CancelledError:  # closed meanwhile
+            return None, "rerank_failed"
         except (ConfigurationError, RuntimeError, OSError, MemoryError):
             worked = False
             return None, "rerank_failed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -27,12 +27,13 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Options, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, no_turn
 from retrieval.database import Database
 from retrieval.embedded import Begun, Embedded
 from retrieval.errors import UnavailableError
 from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
+from retrieval.options import Options
 from retrieval.principal import Principal
 from retrieval.result import Filters, SearchResult
 from retrieval.search import Search, Space, Statement, entered
@@ -238,7 +239,7 @@ class Retriever(Core):
                 if not limit.left():
                     raise UnavailableError(NO_CONNECTION) from None
             except PoolClosed:
-                raise UnavailableError(NO_CONNECTION) from None
+                raise UnavailableError(CLOSED) from None
 
     def _revive(self, deadline: Deadline) -> None:
         revival = self.revival()
@@ -315,6 +316,8 @@ class Retriever(Core):
             embedded: Embedded | None = embedding().result(self.model_wait_s(search))
         except TimeoutError:
             embedded = None
+        except CancelledError:
+            raise UnavailableError(CLOSED) from None
         vector = self.merge(search, space, embedded)
         final = self._last_statement(search, connection, space, vector)
         rows, _ = connection.trip(final, COMMIT)

@@ -6,10 +6,12 @@ import asyncio
 import os
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import pytest
 
-from retrieval import AsyncRetriever, ConfigurationError, Retriever
+from retrieval import AsyncRetriever, ConfigurationError, Retriever, Unavailable
+from retrieval.embedded import Embedded
 from tests.support import GoldDocument, Index, WordsEncoder, asker, everyone
 
 ADA = asker()
@@ -80,3 +82,37 @@ def test_another_event_loop_is_told_to_open_one_of_its_own(served: Index) -> Non
             assert await retriever.search("fox", principal=ADA)
 
     asyncio.run(open_one())
+
+
+def dropped() -> Future[Embedded]:
+    """What was still to be embedded when the retriever was closed."""
+    future: Future[Embedded] = Future()
+    future.cancel()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def test_closing_in_the_middle_of_a_search_is_an_error_of_the_library(served: Index) -> None:
+    """Neither of the executor's own: a cancellation that nobody asked for would end a task without a word."""
+    closed = pytest.raises(Unavailable, match="is closed: open another one")
+
+    async def tasks() -> None:
+        async with await AsyncRetriever.connect(settings=served.settings, encoder=WordsEncoder()) as retriever:
+            begin, retriever.begin_embedding = retriever.begin_embedding, lambda _: dropped()  # type: ignore[method-assign]
+            with closed:
+                await retriever.search("fox", principal=ADA)
+            retriever.begin_embedding = begin  # type: ignore[method-assign]
+            retriever._threads.shutdown()
+            with closed:
+                await retriever.search("other words", principal=ADA)
+            assert retriever._gate._free == retriever.settings.pool_size
+
+    with Retriever.connect(settings=served.settings, encoder=WordsEncoder()) as retriever:
+        begin, retriever.begin_embedding = retriever.begin_embedding, lambda _: dropped()  # type: ignore[method-assign]
+        with closed:
+            retriever.search("fox", principal=ADA)
+        retriever.begin_embedding = begin  # type: ignore[method-assign]
+        retriever._threads.shutdown()
+        with closed:
+            retriever.search("other words", principal=ADA)
+    asyncio.run(tasks())

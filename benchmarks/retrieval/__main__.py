@@ -39,6 +39,10 @@ CLUSTERED = "clustered-384"
 REAL_WORDS = 60
 """Words of a passage whose vector the model makes: enough to be about something."""
 REAL_WORDS_QUICK = 24
+REAL, REAL_QUICK = 12_000, 2_200
+"""Passages with vectors of the model; the quick ones are still enough for a vector index."""
+PEERS_QUICK = 60
+"""Questions that peers are asked in a quick run, where they have no goals."""
 SEEN_OF_TOPICS = 6_000
 """Passages that somebody sees of the quick index in which access follows topics: more than are scanned exactly."""
 
@@ -185,7 +189,7 @@ def recall(bench: Bench) -> None:
 
 def real(bench: Bench) -> None:
     """The same on vectors of the packaged model, of passages and questions of the corpus."""
-    plan = Plan("real", 5_500 if bench.quick else 12_000, tenants=1)
+    plan = Plan("real", REAL_QUICK if bench.quick else REAL, tenants=1)
     world: World = cached(bench.folder, f"real{plan.chunks}", lambda: embedded(bench, plan))
     # cut short, two passages of a document may be the same: number them, which their vectors need not know
     world.texts = [f"{text} {row}" for row, text in enumerate(world.texts)]
@@ -266,12 +270,19 @@ def encoding(bench: Bench, question: Question) -> Callable[[], object]:
 
 
 def growth(bench: Bench) -> None:
-    """The same at four times the size, for the same mixture of callers."""
+    """The same at four times the size, for the same mixture of callers.
+
+    Many tenants are asked, and a server that was just started reads each index from its files at first: so somebody
+    else has asked all of it before.
+    """
     found = []
     for index in bench.pair:
         draw = random.Random(5)
         who = [index.world.random_principal(draw) for _ in bench.questions]
         encoder, _ = bench.encoder(index)
+        with index.retriever(encoder) as earlier:
+            for ask in load.asks(earlier, who, bench.questions):
+                ask()
         with index.retriever(encoder) as retriever:
             found.append(load.whole(index, retriever, who, bench.questions))
     bench.cpu("search_cpu_ms_anybody", found[0])
@@ -329,7 +340,8 @@ def beside_peers(bench: Bench) -> None:
     encoder, vectors = bench.encoder(index)
     who = world.everything()
     folder = peers.folder_of(index)
-    peers.hand_over(folder, world, who, bench.questions, vectors)
+    count = PEERS_QUICK if bench.quick else len(bench.questions)
+    peers.hand_over(folder, world, who, bench.questions[:count], vectors[:count])
     for name, (_, times) in peers.PEERS.items():
         figures = peers.run(bench.server, name, folder)
         if figures is None:

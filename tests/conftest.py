@@ -17,6 +17,17 @@ from tests.support import Databases, Index
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+LONGEST_ID = 60
+"""Characters or bytes of a parameter that still tell in a test's name what it is about."""
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Files made for a test are no names: archives hold the time, and the workers would disagree about their tests."""
+    if isinstance(val, str | bytes) and len(val) > LONGEST_ID:
+        return argname
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Which tests one worker takes together, and that the slow ones come first, so that none is left for the end.

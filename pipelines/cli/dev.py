@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,12 +69,37 @@ def dev(
     with bars("preparing") as shown:
         prepare_model(settings.models_dir, settings.model, shown)
     record_inbox(settings)
-    database = build_stores(settings).database
-    try:
-        return _run(settings, host, port, as_json=as_json)
-    finally:
-        if database.server is not None:
-            database.server.release(GOING_S)
+    with _only_one(settings, f"http://{host}:{port}"):
+        database = build_stores(settings).database
+        try:
+            return _run(settings, host, port, as_json=as_json)
+        finally:
+            if database.server is not None:
+                database.server.release(GOING_S)
+
+
+@contextmanager
+def _only_one(settings: PipelineSettings, url: str) -> Iterator[None]:
+    """Keep a second daemon from a home: both would ask for the same runs. The lock ends with this process.
+
+    Raises:
+        ConfigurationError: there is one already; the sentence names its UI.
+    """
+    from pipelines.instance import dagster_home
+
+    with (dagster_home(settings) / "dev.lock").open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ConfigurationError(
+                f"`knowledge dev` runs for {settings.home} already, with its UI at {lock.read()}: use that one, or stop"
+                " it first"
+            ) from None
+        lock.truncate(0)
+        lock.write(url)
+        lock.flush()
+        yield
 
 
 def _run(settings: PipelineSettings, host: str, port: int, *, as_json: bool) -> int:

@@ -490,6 +490,9 @@ def test_dev_answers_and_stops_with_all_its_children(make_place: Callable[[], Pl
             if "The UI answers" in line:
                 break
         assert lines[-1] == f"The UI answers: http://127.0.0.1:{port}\n"
+        second = place.run("dev", "--port", str(_free_port()))
+        assert second.exit_code == 1
+        assert f"already, with its UI at http://127.0.0.1:{port}: use that one" in second.stderr
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     finally:

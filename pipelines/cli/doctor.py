@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines.cli.frame import OK, PERMANENT, Answer, DebugOption, HomeOption, InboxOption, JsonOption, command
+from pipelines.cli.frame import OK, PERMANENT, Answer, DebugOption, HomeOption, InboxOption, JsonOption, command, known
 from pipelines.cli.homes import pipeline_settings
 from pipelines.cli.output import counted, plain, table
 from retrieval.errors import ConfigurationError, KnowledgeError, PermanentError
@@ -96,6 +96,9 @@ def _made(name: str, check: Callable[[], str]) -> Finding:
     except KnowledgeError as error:
         return Finding(name, "fail", " ".join(str(error).split()))
     except Exception as error:  # noqa: BLE001  # a broken installation fails in ways nobody foresaw
+        told = known(error)
+        if isinstance(told, KnowledgeError):
+            return Finding(name, "fail", " ".join(str(told).split()))
         return Finding(name, "fail", f"The check broke with {type(error).__name__}: reinstall, or ask its makers")
 
 

@@ -158,7 +158,7 @@ def _attempt(action: Callable[[], int], *, as_json: bool, debug: bool, **_: obje
 def _failed(error: Exception, *, as_json: bool) -> int:
     from retrieval.errors import InvalidRequestError, KnowledgeError, TransientError
 
-    error = _known(error)
+    error = known(error)
     transient = isinstance(error, TransientError)
     if isinstance(error, KnowledgeError):
         message = " ".join(str(error).split())
@@ -171,10 +171,17 @@ def _failed(error: Exception, *, as_json: bool) -> int:
     return TRY_AGAIN if transient else PERMANENT
 
 
-def _known(error: Exception) -> Exception:
+def known(error: Exception) -> Exception:
     """The library's error for what the system, Dagster's storage or the database's driver say in the middle of work."""
+    from retrieval.errors import ConfigurationError
+
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return _no_room(error.filename or "the data directory", os.strerror(error.errno))
+    if isinstance(error, PermissionError) and error.filename:
+        return ConfigurationError(
+            f"{error.filename} may not be used by this user ({error.strerror}): correct its permissions, or"
+            " run the command as the user to whom it belongs"
+        )
     sqlalchemy = sys.modules.get("sqlalchemy")
     if sqlalchemy is not None and isinstance(error, sqlalchemy.exc.OperationalError):
         # of SQLite the words name no content: `disk I/O error`, `database or disk is full`, `database is locked`
@@ -183,7 +190,7 @@ def _known(error: Exception) -> Exception:
     if driver is None or not isinstance(error, driver.Error):
         return error
     from retrieval.database import unreachable
-    from retrieval.errors import ConfigurationError, SchemaError
+    from retrieval.errors import SchemaError
 
     if isinstance(error, driver.errors.InsufficientPrivilege):
         return ConfigurationError(

@@ -103,6 +103,12 @@ def test_a_full_disk_is_said_and_may_be_tried_again() -> None:
     assert "Muster" not in storage.output
 
 
+def test_what_may_not_be_used_is_named() -> None:
+    result = _invoke(PermissionError(errno.EACCES, "Permission denied", "/srv/kb/db"))
+    assert result.exit_code == 1
+    assert "/srv/kb/db may not be used by this user" in result.stderr
+
+
 def test_debug_shows_the_traceback() -> None:
     assert "Traceback" in _invoke(ConfigurationError("wrong"), "--debug").stderr
 

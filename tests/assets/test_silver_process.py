@@ -147,7 +147,7 @@ def test_quarantine_rows_fit_their_contract(code: str) -> None:
 def test_a_refusal_names_the_reader_that_refused() -> None:
     with pytest.raises(RefusedError) as refused:
         process(b"%PDF-1.7\n", path="a.pdf", defaults={}, key=KEY)
-    assert quarantine_row(BRONZE, refused.value)["reader"] == "pdf/3"
+    assert quarantine_row(BRONZE, refused.value)["reader"] == "pdf/4"
 
 
 def test_the_same_bytes_give_the_same_document() -> None:

@@ -273,3 +273,25 @@ def test_exports_of_google_docs_have_their_title_in_a_style() -> None:
     assert document.title == "Leitfaden"
     (document,) = read(f"<html><head><title>Seite</title></head><body>{body}</body></html>".encode(), "a.html")
     assert document.title != "Leitfaden"
+
+
+def page(*parts: str) -> bytes:
+    text = "".join(f"<p>{PROSE} Satz {number} gehört dazu.</p>" for number in range(6))
+    return f"<html><body><main><h1>Seite</h1>{text}{''.join(parts)}</main></body></html>".encode()
+
+
+@pytest.mark.parametrize(
+    ("behind", "gone", "there"),
+    [
+        ("<h3>Das könnte Sie auch interessieren</h3><p>Solarthermie</p>", "Solarthermie", ""),
+        ("<h3>3 Kommentare</h3><div><p>Danke, sagt ein Leser, der auch so eine hat.</p></div>", "Danke", ""),
+        (f"<h2>Kommentare in Programmen sind nützlich</h2><p>{PROSE} Noch einmal.</p>", "", "Noch einmal"),
+        (f"<h2>Weitere Themen</h2><p>{PROSE} Noch.</p><p>{PROSE} Und.</p>", "", "Und."),
+        ("<ul><li>Punkt am Ende</li></ul>", "", "Punkt am Ende"),
+    ],
+)
+def test_what_comes_behind_the_text_is_left_out(behind: str, gone: str, there: str) -> None:
+    (document,) = read(page(behind), "a.html")
+    assert "Satz 5" in document.text
+    assert not gone or gone not in document.text
+    assert there in document.text

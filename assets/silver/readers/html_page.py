@@ -23,7 +23,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-READER = "html/5"
+READER = "html/6"
 
 _BEGINS = re.compile(
     r"(?:<!--.*?-->|<\?xml[^>]*\?>|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
@@ -72,6 +72,21 @@ _ONLY_LINKS = 0.95
 _PROSE = 80
 """Characters of a paragraph, without links, that is content even where trafilatura leaves it out at the edges."""
 _ENDS_OF_SENTENCES = (".", "!", "?", ":", ".“", ".”", ".)", '."', ".↩︎")
+_CODA = re.compile(
+    r"\W*(?:\d+\s+)?(?:(?:kommentare?|comments?|responses?)\b(?!\s+\w+\s+\w+)|no (?:comments?|responses?)\b"
+    r"|leave a (?:reply|comment)|(?:schreibe?n?|hinterlasse?n?)\s.{0,12}kommentar|diskutieren sie|ihre meinung"
+    r"|(?:ähnliche|weitere|verwandte|neueste|meist ?gelesene|beliebte)"
+    r"\s(?:artikel|beiträge|themen|nachrichten|meldungen|posts)"
+    r"|(?:related|similar|recent|popular|latest)\s(?:posts|articles|stories|news|content|reading|topics)|mehr zum thema"
+    r"|auch interessant|das könnte (?:sie|dich|euch)|you (?:may|might) also|more (?:from|stories|articles)|recommended"
+    r"|lesen sie auch|read (?:next|also)|über (?:den autor|die autorin)|about the author|(?:artikel|beitrag) teilen"
+    r"|teilen(?: mit)?:?$|share this|diesen (?:artikel|beitrag))",
+    re.IGNORECASE,
+)
+"""What introduces the part of a page that comes behind its text."""
+_COMMENTS = re.compile(r"\W*(?:\d+\s+)?(?:kommentare?|comments?|responses?)\W*(?:\d+\W*)?", re.IGNORECASE)
+_LONGEST_CODA = 60
+_MOST_IN_CODA = 0.2
 _NOTICE = re.compile(
     r"\bcookies?\b|all rights reserved|alle rechte vorbehalten|^\W*(?:©|\(c\)|copyright)", re.IGNORECASE
 )
@@ -145,8 +160,12 @@ def _main_pieces(root: HtmlElement) -> Pieces:
     judged = _judged(root)  # which takes blanks out of code: nothing is read from the tree after it
     if main is not None:
         known = set(_shingles(judged))
-        return Pieces([piece for piece in inner if piece.links < _ONLY_LINKS or _vote(piece, known)], hidden)
-    return Pieces(_kept(found.shown, judged) if judged else found.shown, hidden)
+        kept = [piece for piece in inner if piece.links < _ONLY_LINKS or _vote(piece, known)]
+        return Pieces(_without_tail(_without_coda(kept, known), known), hidden)
+    if not judged:
+        return Pieces(found.shown, hidden)
+    known = set(_shingles(judged))
+    return Pieces(_without_coda(_kept(found.shown, known), known), hidden)
 
 
 def _main(root: HtmlElement, length: int) -> HtmlElement | None:
@@ -217,9 +236,40 @@ def _judged(root: HtmlElement) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _kept(pieces: Sequence[Piece], judged: str) -> list[Piece]:
+def _without_coda(pieces: list[Piece], known: set[tuple[str, ...]]) -> list[Piece]:
+    """The pieces in front of what introduces comments, other articles or their author, where little of the rest is
+    main content."""
+    for place, piece in enumerate(pieces):
+        if place and len(piece.text) <= _LONGEST_CODA and _CODA.match(piece.text):
+            rest = [_vote(other, known) for other in pieces[place + 1 :]]
+            before, behind = (sum(len(other.text) for other in part) for part in (pieces[:place], pieces[place:]))
+            comments = _COMMENTS.fullmatch(piece.text) is not None and before >= _LEAST_KEPT * behind
+            if comments or sum(vote is True for vote in rest) <= _MOST_IN_CODA * len(rest):
+                return pieces[:place]
+    return pieces
+
+
+def _without_tail(pieces: list[Piece], known: set[tuple[str, ...]]) -> list[Piece]:
+    """The pieces up to the last that is main content, and what goes on right behind it; captions and calls between
+    that are neither sentences nor main content are left out."""
+    votes = [_vote(piece, known) for piece in pieces]
+    chosen = [place for place, vote in enumerate(votes) if vote]
+    if not chosen:
+        return pieces
+    first, last = chosen[0], chosen[-1]
+    while last + 1 < len(pieces) and _goes_on(pieces[last + 1]):
+        last += 1
+    kept = [
+        piece
+        for place, (piece, vote) in enumerate(zip(pieces[: last + 1], votes, strict=False))
+        if vote is not False or place < first or not _is_aside(piece)
+    ]
+    enough = sum(len(piece.text) for piece in kept) >= _LEAST_MAIN * sum(len(piece.text) for piece in pieces)
+    return kept if enough else pieces
+
+
+def _kept(pieces: Sequence[Piece], known: set[tuple[str, ...]]) -> list[Piece]:
     """The pieces from the first to the last that belong to the main content, without lists of links between."""
-    known = set(_shingles(judged))
     votes = [_vote(piece, known) for piece in pieces]
     if not any(votes):
         return list(pieces)
@@ -241,6 +291,15 @@ def _kept(pieces: Sequence[Piece], judged: str) -> list[Piece]:
 def _is_prose(piece: Piece) -> bool:
     long = len(piece.text) >= _PROSE and piece.kind in ("paragraph", "list", "code")
     return long and piece.links < 1 - _MOSTLY_LINKS and _NOTICE.search(piece.text) is None
+
+
+def _is_aside(piece: Piece) -> bool:
+    return (
+        piece.kind == "paragraph"
+        and len(piece.text) < _PROSE
+        and "\n" not in piece.text
+        and not piece.text.rstrip().endswith(_ENDS_OF_SENTENCES)
+    )
 
 
 def _goes_on(piece: Piece) -> bool:

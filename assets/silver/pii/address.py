@@ -74,10 +74,10 @@ _PLACE_FIRST = re.compile(
 """Postcode and town before the street, as forms and lists have them."""
 
 _TOWN_ALONE = re.compile(rf"\d(?<!\w.)\d{{4}}[ ]{{1,2}}{_TOWN}(?!\w)")
-_BEFORE_TOWN = re.compile(rf"{_JOINT}(?:(?:D|DE)-)?\Z")
+_BEFORE_TOWN = re.compile(r"(?:[ ]?[,;|·•–-][ ]?\n?[ ]?|[ ]?\n[ ]?|[ ]in[ ])(?:(?:D|DE)-)?\Z")
 _HOUSE_NAME = re.compile(
     r"(?<![\w-])(?:(?:Gut|Rittergut|Schloss|Schloß|Hof|Burg|Villa|Kloster|Forsthaus|Alte[rs]?|Neue[rs]?)[ ][A-ZÄÖÜ][\w-]+"
-    r"|(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Hinter|Vor|Beim)[ ](?:de[rmn][ ])?(?:[A-ZÄÖÜ][\w.-]+[ ])?[A-ZÄÖÜ][\w-]+"
+    r"|(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Hinter|Vor|Beim)[ ](?:de[rmn][ ])?(?:[A-ZÄÖÜ][\w-]+[ ])?[A-ZÄÖÜ][\w-]+"
     rf"|(?:[A-ZÄÖÜ][\w.-]+[ -])?[A-ZÄÖÜ][\w-]*(?i:{_ENDS}))\Z"
 )
 """Homes and streets without a number, as villages and estates have them: with postcode and town alone."""

@@ -24,9 +24,10 @@ _CALLED = re.compile(
 )
 _CONTEXT = 60
 _ANCHOR = re.compile(
-    r"\b(?:null|zero|oh|nought|plus|doppel|double|nummer|number|telefon|handynummer|phone|mobile|durchwahl)(?=[ ,.:])"
+    r"[nzopdthm](?<!\w\w)(?:(?<=n)(?:ull|ought|ummer|umber)|(?<=z)ero|(?<=o)h|(?<=p)(?:lus|hone)|(?<=d)(?:oppel|ouble|urchwahl)"
+    r"|(?<=t)elefon|(?<=h)andynummer|(?<=m)obile)(?=[ ,.:])"
 )
-"""What nearly every number that is said holds, or follows: a text is searched around these words alone."""
+"""What nearly every number that is said holds, or follows, by a set of first characters, which is searched for faster: a text is searched around these words alone."""
 
 _BEFORE, _BEHIND = 60, 120
 

@@ -94,7 +94,6 @@ _ISSUED = {
     "DefaultEndpointsProtocol": r"DefaultEndpointsProtocol=https?;[^\s\"']*AccountKey=[A-Za-z0-9+/=]{40,}",
     "discord": r"(?:https?://)?discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,80}",
     "webhook.office.com": r"(?:https?://)?[a-z0-9-]+\.webhook\.office\.com/webhookb2/[^\s\"'<>]{60,}",
-    ".": r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}",
 }
 """What is in every credential of an issuer, and its form. Sources: the issuers' own documentation of their formats."""
 
@@ -107,6 +106,9 @@ _ISSUER_PATTERNS = [(mark, re.compile(f"{_BESIDE}(?:{form})")) for mark, form in
 _PLACEHOLDER = re.compile(
     r"(?i)x{6,}|\*{3,}|\.{3,}|0{12,}|1234567890(?!\w{8})|your|example|beispiel|placeholder|redacted|dummy|sample"
 )
+
+_DISCORD = re.compile(r"(?<![\w/+-])[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}")
+_DISCORD_LENGTH = 58
 
 _IDS = re.compile(r"(?<=-)\d{10,14}(?=-)")
 
@@ -205,6 +207,9 @@ class Secrets:
 
 def _issued(text: str, long: re.Match[str], issuers: list[tuple[str, re.Pattern[str]]]) -> Iterator[Span]:
     word = long[0]
+    if len(word) >= _DISCORD_LENGTH and word.count(".") > 1:
+        for match in _DISCORD.finditer(text, long.start(), long.end()):
+            yield Span(match.start(), match.end(), SECRET, "", checked=True)
     for mark, pattern in issuers:
         if mark in word:
             for match in pattern.finditer(text, long.start(), min(len(text), long.end() + _TAIL)):

@@ -35,7 +35,7 @@ _FORMS = (
         certain=True,
     ),
     _Form(
-        ("</", "value="),
+        ("password>", "passwort>", "passwd>", "secret>", "apikey>", "api_key>", "token>", "value="),
         re.compile(
             r"(?i)<(?P<name>[\w.:-]*(?:password|passwort|passwd|secret|apikey|api_key|token))>(?P<value>[^<>\s]{6,200})(?=</(?P=name)>)"
             r"|(?:key|name)=[\"'][\w.:-]*(?:password|passwort|passwd|secret|apikey|token)[\"'][ ]+value=[\"'](?P<attribute>[^\"'\s]{6,200})[\"']"
@@ -89,7 +89,7 @@ _FORMS = (
     # Docker's config.json
     _Form(('"auth"',), re.compile(r"\"auth\"[ ]?:[ ]?\"(?P<value>[A-Za-z0-9+/]{16,400}={0,2})\"")),
     # Twilio's account and its token
-    _Form(("twilio", "client(", "ac"), re.compile(r"\bAC[0-9a-f]{32}[\"', :]{1,6}(?P<value>[0-9a-f]{32})\b")),
+    _Form(("twilio", "client("), re.compile(r"\bAC[0-9a-f]{32}[\"', :]{1,6}(?P<value>[0-9a-f]{32})\b")),
 )
 
 

@@ -567,3 +567,11 @@ def test_a_time_may_stand_behind_the_colon_of_a_name() -> None:
         ("Speaker 0", 3723.0, "Bye."),
     ]
     assert document.title == "Folge"
+
+
+def test_times_of_news_make_no_transcript_of_a_page() -> None:
+    news = "".join(
+        f"<li><time datetime='2026-03-04'>{hour}:{hour}</time> <a href='x'>Meldung</a></li>" for hour in (12, 11, 10)
+    )
+    page = f"<html><body><ul>{news}</ul><article><h1>Seite</h1><p>Ein Satz, der hier steht.</p></article></body></html>"
+    assert read_one(page, "a.html").reader.startswith("html/")

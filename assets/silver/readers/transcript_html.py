@@ -5,6 +5,7 @@ what is said.
 from __future__ import annotations
 
 import re
+from operator import gt
 from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
@@ -21,21 +22,30 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-READER = "transcript-html/1"
+READER = "transcript-html/2"
 
 _SEARCHED = 200_000
 _FEWEST = 2
-_TIME = re.compile(rf"<time\b[^>]*>\s*[\[(]?{CLOCK}[\])]?\s*</time>", re.IGNORECASE | re.ASCII)
+_MOST_BACKWARDS = 0.1
+_TIME = re.compile(
+    rf"<time\b[^>]*>\s*[\[(]?({CLOCK})[\])]?\s*</time>(\s*(?:</?(?!p\b)[^<>]*>\s*){{0,4}}<p\b)?",
+    re.IGNORECASE | re.ASCII,
+)
+"""A time, and whether a paragraph follows."""
 _PARAGRAPH = re.compile(r"<p\b", re.IGNORECASE)
 
 
 def shows(text: str) -> bool:
-    """Whether times of a recording stand before most paragraphs of a page."""
+    """Whether times of a recording stand before most paragraphs of a page, in order; those of a day's news do not."""
     if not text.startswith("<"):
         return False
     sample = text[:_SEARCHED]
-    times = len(_TIME.findall(sample))
-    return times >= _FEWEST and 2 * times >= len(_PARAGRAPH.findall(sample))
+    found = _TIME.findall(sample)
+    if len(found) < _FEWEST or 2 * len(found) < len(_PARAGRAPH.findall(sample)):
+        return False
+    times = [seconds(clock) or 0.0 for clock, _ in found]
+    backwards = sum(map(gt, times, times[1:]))
+    return 2 * sum(bool(behind) for _, behind in found) >= len(found) and backwards <= _MOST_BACKWARDS * len(times)
 
 
 def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Document:

@@ -20,9 +20,9 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.waiting import Ready, Wait
 
-PREPARED_MAX = 100
-"""Statements that a connection keeps prepared: three or four for each tenant that it serves. Each takes 0.4 MB of the
-server (measured), so this many are 40 MB a connection."""
+PREPARED_MAX = 200
+"""Statements that a connection keeps prepared: up to seven for each tenant that it serves. Each takes 0.4 MB of the
+server (measured), so this many are 80 MB a connection."""
 
 Step = tuple[sql.SQL, Mapping[str, Any]]
 """A statement and its parameters by name."""

@@ -15,7 +15,6 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from retrieval import staged, statements
 from retrieval.breaker import Attempt
-from retrieval.cache import STATE, Cache
 from retrieval.connections import (
     BECOME_READER,
     COMMIT,
@@ -27,15 +26,16 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Value, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Value, queue_timeout
 from retrieval.database import Database
-from retrieval.embedded import Begun, Embedded
 from retrieval.errors import ConfigurationError, UnavailableError
 from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
 from retrieval.options import Options
 from retrieval.principal import Principal
+from retrieval.query_vector import LazyFuture, QueryVector
 from retrieval.result import Filters, SearchResult
+from retrieval.result_cache import STATE, ResultCache
 from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
@@ -58,7 +58,7 @@ class AsyncRetriever(Core):
             connection_class=AsyncConnection,
             configure=self._configure,
             name="knowledge-async",
-            **self.pool_options(),
+            **self._pool_options(),
         )
 
     @classmethod
@@ -71,13 +71,13 @@ class AsyncRetriever(Core):
         **arguments: Unpack[Options],
     ) -> Self:
         """Open a retriever; arguments and errors as for `Retriever.connect`."""
-        settings = cls.settings_for(dsn, settings, standby)
+        settings = cls._settings_for(dsn, settings, standby)
         retriever = cls(settings, Database.named(settings), **arguments)
         retriever._loop = asyncio.get_running_loop()
         try:
             await retriever._first_contact()
         except UnavailableError:
-            if not retriever.has_standby:
+            if not retriever._has_standby:
                 raise
             retriever._breaker.trip()
             await retriever._pool.open()
@@ -97,18 +97,18 @@ class AsyncRetriever(Core):
     ) -> SearchResult:
         """The best passages this principal may see; arguments and errors as for `Retriever.search`."""
         self._check_loop()
-        search = self.begin(query, principal, k, filters, release, versions, correlation, shape)
+        search = self._new_search(query, principal, k, filters, release, versions, correlation, shape)
         if self._pool.closed:
             raise UnavailableError(CLOSED)
-        async with self._turn(search.deadline):
+        async with self._slot(search.deadline):
             try:
                 with self._breaker.attempt() as attempt:
                     result = await self._ask(search, attempt)
             except UnavailableError as problem:
-                if not self.has_standby:
+                if not self._has_standby:
                     raise
-                return await self._beside(self.stand_in, search, problem)
-        self.deliver()
+                return await self._await_thread(self._answer_from_standby, search, problem)
+        self._deliver_outbox()
         return result
 
     async def feedback(
@@ -121,18 +121,18 @@ class AsyncRetriever(Core):
     ) -> None:
         """Record what became of an answer; arguments and errors as for `Retriever.feedback`."""
         self._check_loop()
-        entry, give = self.opinion(request_id, outcome, comment, principal)
+        entry, give = self._feedback_statements(request_id, outcome, comment, principal)
         if self._pool.closed:
             raise UnavailableError(CLOSED)
-        deadline = self.deadline()
-        async with self._turn(deadline):
+        deadline = self._new_deadline()
+        async with self._slot(deadline):
             with self._breaker.attempt() as attempt:
                 try:
                     if attempt.probe:
-                        await self._revive(deadline)
+                        await self._start_server(deadline)
                     async with self._connection(deadline) as connection:
                         (entered_as,), (given,) = await connection.trip(entry, give)
-                        self.recorded(entered_as, given)
+                        self._check_feedback(entered_as, given)
                 except psycopg.Error as error:
                     translate(error)
 
@@ -143,10 +143,10 @@ class AsyncRetriever(Core):
 
     async def close(self) -> None:
         """Close all connections."""
-        if self.inherited:
+        if self._is_forked:
             return  # they are the parent's, which would lose them
         await self._pool.close()
-        self.stop_threads()
+        self._stop_threads()
 
     async def __aenter__(self) -> Self:
         return self
@@ -163,9 +163,9 @@ class AsyncRetriever(Core):
         if asyncio.get_running_loop() is not self._loop:
             raise ConfigurationError(OTHER_LOOP)
 
-    async def _beside(self, act: Callable[..., Value], *arguments: Any) -> Value:
-        """What something gives that is done in another thread."""
-        future, cancelled = self.beside(act, *arguments), _cancelled()
+    async def _await_thread(self, act: Callable[..., Value], *arguments: Any) -> Value:
+        """Await what a function returns that runs in another thread."""
+        future, cancelled = self._in_thread(act, *arguments), _cancelled()
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -174,7 +174,7 @@ class AsyncRetriever(Core):
             raise
 
     @asynccontextmanager
-    async def _turn(self, deadline: Deadline) -> AsyncIterator[None]:
+    async def _slot(self, deadline: Deadline) -> AsyncIterator[None]:
         waiter = self._gate.enter()
         if waiter is not None:
             try:
@@ -184,7 +184,7 @@ class AsyncRetriever(Core):
             except BaseException as error:
                 self._gate.give_up(waiter)
                 if isinstance(error, TimeoutError):
-                    raise no_turn() from None
+                    raise queue_timeout() from None
                 raise
         try:
             yield
@@ -193,7 +193,7 @@ class AsyncRetriever(Core):
 
     @asynccontextmanager
     async def _connection(self, deadline: Deadline) -> AsyncIterator[AsyncConnection]:
-        connection = await self._take(deadline)
+        connection = await self._acquire(deadline)
         try:
             async with connection:
                 connection.deadline = deadline
@@ -204,7 +204,7 @@ class AsyncRetriever(Core):
         finally:
             await self._pool.putconn(connection)
 
-    async def _take(self, deadline: Deadline) -> AsyncConnection:
+    async def _acquire(self, deadline: Deadline) -> AsyncConnection:
         limit = Deadline(min(self.settings.connect_timeout_s, deadline.left()))
         cancelled = _cancelled()
         while True:
@@ -222,22 +222,22 @@ class AsyncRetriever(Core):
                 await self._pool.putconn(connection)
                 raise asyncio.CancelledError
 
-    async def _revive(self, deadline: Deadline) -> None:
-        revival = self.revival()
-        if revival is not None:
+    async def _start_server(self, deadline: Deadline) -> None:
+        start = self._server_start()
+        if start is not None:
             try:
                 async with asyncio.timeout(deadline.left()):
-                    await asyncio.shield(asyncio.wrap_future(revival))
+                    await asyncio.shield(asyncio.wrap_future(start))
             except TimeoutError:
                 raise UnavailableError("The embedded database does not start in time: try again") from None
 
     async def _ask(self, search: Search, attempt: Attempt) -> SearchResult:
-        embedding = Begun(lambda: asyncio.wrap_future(self.begin_embedding(search.query)))
+        embedding = LazyFuture(lambda: asyncio.wrap_future(self._begin_embedding(search.query)))
         if self._cache is None:
             embedding()
         try:
             if attempt.probe:
-                await self._revive(search.deadline)
+                await self._start_server(search.deadline)
             return await self._answer(search, embedding)
         except psycopg.OperationalError as error:
             if not worth_retrying(error):
@@ -248,16 +248,16 @@ class AsyncRetriever(Core):
         finally:
             embedding.cancel()
 
-    async def _answer_again(self, search: Search, embedding: Begun[asyncio.Future[Embedded]]) -> SearchResult:
-        self.anew(search)
+    async def _answer_again(self, search: Search, embedding: LazyFuture[asyncio.Future[QueryVector]]) -> SearchResult:
+        self._restart(search)
         try:
-            await self._revive(search.deadline)
+            await self._start_server(search.deadline)
             await self._pool.drain()  # to check each connection would take its time, too
             return await self._answer(search, embedding)
         except psycopg.Error as error:
             translate(error)
 
-    async def _answer(self, search: Search, embedding: Begun[asyncio.Future[Embedded]]) -> SearchResult:
+    async def _answer(self, search: Search, embedding: LazyFuture[asyncio.Future[QueryVector]]) -> SearchResult:
         async with self._connection(search.deadline) as connection:
             if self._cache is not None:
                 result = await self._answer_cached(search, connection, embedding, self._cache)
@@ -269,12 +269,16 @@ class AsyncRetriever(Core):
             return search.result((await self._finish(search, connection, space, embedding))[0])
 
     async def _answer_cached(
-        self, search: Search, connection: AsyncConnection, embedding: Begun[asyncio.Future[Embedded]], cache: Cache
+        self,
+        search: Search,
+        connection: AsyncConnection,
+        embedding: LazyFuture[asyncio.Future[QueryVector]],
+        cache: ResultCache,
     ) -> SearchResult | None:
         (entry,), (state,) = await connection.trip(search.entry(), STATE)
-        asked = cache.asked(search, entry, state)
+        asked = cache.lookup(search, entry, state)
         if asked.kept is not None:
-            rows, _ = await connection.trip(cache.again(search, asked), COMMIT)
+            rows, _ = await connection.trip(cache.replay(search, asked), COMMIT)
             if not rows:
                 cache.drop(search, asked)
                 return None
@@ -288,13 +292,17 @@ class AsyncRetriever(Core):
         return search.result(found)
 
     async def _finish(
-        self, search: Search, connection: AsyncConnection, space: Space, embedding: Begun[asyncio.Future[Embedded]]
+        self,
+        search: Search,
+        connection: AsyncConnection,
+        space: Space,
+        embedding: LazyFuture[asyncio.Future[QueryVector]],
     ) -> tuple[Sequence[Sequence[Any]], Mapping[str, Any]]:
         waiting = embedding()
-        done, _ = await asyncio.wait([waiting], timeout=self.model_wait_s(search))
+        done, _ = await asyncio.wait([waiting], timeout=self._model_wait_s(search))
         if waiting.cancelled():  # and not this task
             raise UnavailableError(CLOSED)
-        vector = self.merge(search, space, waiting.result() if done else None)
+        vector = self._use_vector(search, space, waiting.result() if done else None)
         final = await self._last_statement(search, connection, space, vector)
         rows, _ = await connection.trip(final, COMMIT)
         return rows, final[1]
@@ -307,18 +315,18 @@ class AsyncRetriever(Core):
         (rows,) = await connection.trip(staged.shortlist(search, space, vector))
         scores = None
         if search.reranks:
-            scores = await self._beside(self.rerank, search, rows)
+            scores = await self._await_thread(self._rerank, search, rows)
         return staged.selection(search, space, rows, scores)
 
     async def _enter(
         self, search: Search, connection: AsyncConnection, space: Space
     ) -> tuple[Space, int, tuple[Any, ...]]:
         for _ in range(2):
-            self.choose_partition(search, space)
+            self._choose_partition(search, space)
             try:
                 (row,), (read,) = await connection.trip(search.entry(), search.reads(space.id))
                 release, actual = entered(row, search.release)
-                if actual == space and self.in_place(search, space, row):
+                if actual == space and self._partition_holds(search, space, row):
                     return space, release, read
                 await connection.rollback()
             except psycopg.errors.UndefinedTable:
@@ -331,7 +339,7 @@ class AsyncRetriever(Core):
         raise UnavailableError(SWITCHING)
 
     async def _read_space(self, connection: AsyncConnection) -> Space:
-        self.space = self.space_of(await (await connection.execute(SPACE)).fetchone())
+        self.space = self._space_of(await (await connection.execute(SPACE)).fetchone())
         return self.space
 
     async def _first_contact(self) -> None:
@@ -342,7 +350,7 @@ class AsyncRetriever(Core):
             ) as connection:
                 await self._configure(connection)
                 row = await (await connection.execute(SPACE)).fetchone()
-                self.space = self.space_of(row) if row else None
+                self.space = self._space_of(row) if row else None
             await self._pool.open()
         except psycopg.Error as error:
             translate(error)

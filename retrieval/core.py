@@ -21,10 +21,8 @@ from retrieval import feedback
 from retrieval.analysis import ANALYZER
 from retrieval.audit import labels, load_key, pseudonym
 from retrieval.breaker import Breaker
-from retrieval.cache import Cache, normalised
 from retrieval.connections import BECOME_READER, ROLE, ROLE_PARAMETERS, Connection, statement_limit_s
 from retrieval.database import Database
-from retrieval.embedded import Embedded
 from retrieval.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -41,9 +39,11 @@ from retrieval.fusion import DEFAULT, Scale, similarity_scale
 from retrieval.limits import Deadline, Gate, RateLimit
 from retrieval.outbox import Outbox, sender
 from retrieval.principal import Principal
-from retrieval.recent import Recent
+from retrieval.query_cache import QueryCache
+from retrieval.query_vector import QueryVector
 from retrieval.rerank import Reranker
 from retrieval.result import Filters, SearchResult
+from retrieval.result_cache import ResultCache, normalised
 from retrieval.schema.migrate import READER
 from retrieval.search import Search, Space, check, entered
 from retrieval.settings import Settings
@@ -81,7 +81,7 @@ FORKED = (
     " process (gunicorn: in post_fork, or without preload_app)"
 )
 NO_CONNECTION = "No database connection is free in time: try again, or raise KNOWLEDGE_POOL_SIZE"
-NO_TURN = "The search did not get its turn in time (KNOWLEDGE_SEARCH_TIMEOUT_MS): try again"
+QUEUE_TIMEOUT = "The search did not get its turn in time (KNOWLEDGE_SEARCH_TIMEOUT_MS): try again"
 SWITCHING = "The index is being switched to another model: try again"
 
 
@@ -129,20 +129,20 @@ class Core:
         self._model_breaker = Breaker("The embedding model", failures=1, pause_s=MODEL_PAUSE_S, clock=now)
         self._threads = ThreadPoolExecutor(settings.concurrency or settings.pool_size, "knowledge-embed")
         self._errands = ThreadPoolExecutor(1, "knowledge-errand")
-        self._revival: Future[None] | None = None
+        self._starting: Future[None] | None = None
         self._delivery: Future[int] | None = None
         self._standby = self._open_standby(wall)
         self.space: Space | None = None
         self._partitions: dict[tuple[int, str], int] = {}
-        self._vectors: Recent[Embedded] = Recent(settings.query_cache_size)
+        self._vectors: QueryCache[QueryVector] = QueryCache(settings.query_cache_size)
         size, seconds = settings.result_cache_size, settings.result_cache_s
-        self._cache = Cache(size, seconds, now) if size else None
+        self._cache = ResultCache(size, seconds, now) if size else None
 
-    def choose_partition(self, search: Search, space: Space) -> None:
+    def _choose_partition(self, search: Search, space: Space) -> None:
         """Read the tenant's own tables, where an earlier search has met them."""
         search.partition = self._partitions.get((space.id, search.principal.tenant))
 
-    def in_place(self, search: Search, space: Space, row: Sequence[Any] | None) -> bool:
+    def _partition_holds(self, search: Search, space: Space, row: Sequence[Any] | None) -> bool:
         """Whether a search read the tables of its tenant; notes for the next one which these are.
 
         Args:
@@ -157,14 +157,14 @@ class Core:
         return search.partition in (None, partition)
 
     @staticmethod
-    def settings_for(dsn: str | None, settings: Settings | None, standby: Path | str | None) -> Settings:
+    def _settings_for(dsn: str | None, settings: Settings | None, standby: Path | str | None) -> Settings:
         """Settings of a retriever: what is passed wins."""
         given: dict[str, object] = {"dsn": SecretStr(dsn)} if dsn is not None else {}
         if standby is not None:
             given["standby"] = Path(standby)
         return (settings or Settings.load()).model_copy(update=given)
 
-    def pool_options(self) -> dict[str, Any]:
+    def _pool_options(self) -> dict[str, Any]:
         """What both kinds of connection pool are made with."""
         seconds = self.settings.connect_timeout_s
         return {
@@ -178,29 +178,29 @@ class Core:
         }
 
     @property
-    def inherited(self) -> bool:
+    def _is_forked(self) -> bool:
         """Whether this process was forked from the one that opened the retriever: two processes that read from one
         connection get each other's answers."""
         return os.getpid() != self._process
 
-    def check_process(self) -> None:
+    def _check_process(self) -> None:
         """Refuse to use another process's connections.
 
         Raises:
             ConfigurationError: this process was forked after the retriever was opened.
         """
-        if self.inherited:
+        if self._is_forked:
             raise ConfigurationError(FORKED)
 
-    def beside(self, act: Callable[..., Value], *arguments: Any) -> Future[Value]:
-        """Do something in another thread.
+    def _in_thread(self, act: Callable[..., Value], *arguments: Any) -> Future[Value]:
+        """Run a function in another thread.
 
         Raises:
             UnavailableError: the retriever was closed meanwhile, the interpreter ends, or there is no thread.
         """
         return _submit(self._threads, act, *arguments)
 
-    def stop_threads(self) -> None:
+    def _stop_threads(self) -> None:
         """End the helpers without waiting for a model that hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._errands.shutdown(wait=False, cancel_futures=True)
@@ -209,7 +209,7 @@ class Core:
 
     # ------------------------------------------------------------------- calls
 
-    def begin(
+    def _new_search(
         self,
         query: str,
         principal: Principal | None,
@@ -220,14 +220,14 @@ class Core:
         correlation: Mapping[str, str] | None,
         shape: Shape | None = None,
     ) -> Search:
-        """Check a call and make it a search.
+        """Check the arguments of a call and make a search of them.
 
         Raises:
             InvalidRequestError: it cannot be answered.
             OverloadedError: this principal asks too often.
             ConfigurationError: this is another process than the one that opened the retriever.
         """
-        self.check_process()
+        self._check_process()
         check(query, principal, k, filters, release, shape, self.settings)
         assert principal is not None  # `check` refuses it
         notes = labels("versions", versions), labels("correlation", correlation)
@@ -243,21 +243,21 @@ class Core:
             pseudonym=pseudonym(principal, self._key),
             clock=self._clock,
             key=self._key,
-            deadline=self.deadline(),
+            deadline=self._new_deadline(),
             versions=notes[0],
             correlation=notes[1],
             shape=shape,
             reranks=self._reranker is not None,
         )
 
-    def anew(self, search: Search) -> None:
-        """Let a search begin again, under another id: the row of the first try may have been written although its
-        answer never came, and an id stands for one answer."""
+    def _restart(self, search: Search) -> None:
+        """Prepare a second attempt at a search, under an id of its own: the audit row of the first may have been
+        written although its answer never came, and an id stands for one answer."""
         search.request_id = self._new_id()
         search.reasons.clear()
         search.timings.clear()
 
-    def deadline(self) -> Deadline:
+    def _new_deadline(self) -> Deadline:
         """Time limit of the database for a call that begins now; a standby gets the rest."""
         share = 1.0 if self._standby is None else STANDBY_SHARE
         return Deadline(share * self.settings.search_timeout_ms / 1000, self._now)
@@ -272,31 +272,31 @@ class Core:
         return Standby(self.settings.standby, key, Outbox(self.settings.outbox), max_age=max_age, now=wall)
 
     @property
-    def has_standby(self) -> bool:
+    def _has_standby(self) -> bool:
         """Whether there is something to answer from while the database is gone."""
         return self._standby is not None
 
-    def stand_in(self, search: Search, problem: UnavailableError) -> SearchResult:
-        """The answer of the standby, where there is one.
+    def _answer_from_standby(self, search: Search, problem: UnavailableError) -> SearchResult:
+        """Answer from the standby, where there is one.
 
         Raises:
             UnavailableError: there is none, or it cannot answer.
         """
         if self._standby is None:
             raise problem
-        self.anew(search)
+        self._restart(search)
         return self._standby.answer(search, problem, search.deadline.stretched(1 / STANDBY_SHARE))
 
-    def deliver(self) -> None:
+    def _deliver_outbox(self) -> None:
         """The database answers: have it take the audit rows that wait for it, in the background."""
         if self._standby is None or not self._standby.outbox.waiting:
             return
         with self._guard:
             if self._delivery is None or self._delivery.done():
                 with suppress(UnavailableError):  # closed meanwhile: the next process delivers them
-                    self._delivery = _submit(self._errands, self._deliver, self._standby.outbox)
+                    self._delivery = _submit(self._errands, self._deliver_rows, self._standby.outbox)
 
-    def _deliver(self, outbox: Outbox) -> int:
+    def _deliver_rows(self, outbox: Outbox) -> int:
         # Autocommit: a row is only forgotten when the transaction that holds it has ended.
         with Connection.connect(
             self._database.dsn,
@@ -309,18 +309,18 @@ class Core:
                 connection.execute(BECOME_READER)
             return outbox.deliver(sender(connection))
 
-    def opinion(
+    def _feedback_statements(
         self, request_id: object, outcome: object, comment: object, principal: Principal | None
     ) -> tuple[tuple[sql.SQL, dict[str, object]], tuple[sql.SQL, dict[str, object]]]:
         """Statements that record feedback: one that enters, one that gives it."""
-        self.check_process()
+        self._check_process()
         given = feedback.checked(request_id, outcome, comment, principal, self._redactor)
         assert principal is not None  # `checked` refuses it
         return enter(principal), (feedback.GIVE, given | {"principal": pseudonym(principal, self._key)})
 
     @staticmethod
-    def recorded(entry: Sequence[Any] | None, given: Sequence[Any] | None) -> None:
-        """Raise what the answers to `opinion` say is wrong.
+    def _check_feedback(entry: Sequence[Any] | None, given: Sequence[Any] | None) -> None:
+        """Raise what the answers to `_feedback_statements` say is wrong.
 
         Raises:
             InvalidRequestError: the tenant never asked that.
@@ -330,14 +330,14 @@ class Core:
         if given is None or given[0] is not True:
             raise InvalidRequestError("No request of this tenant has that id: pass SearchResult.request_id")
 
-    def revival(self) -> Future[None] | None:
-        """Starts the embedded server again, once for all who ask meanwhile; None for a server of somebody else."""
+    def _server_start(self) -> Future[None] | None:
+        """Start the embedded server again, once for all who ask meanwhile; None where the server is not ours."""
         if self._database.server is None:
             return None
         with self._guard:
-            if self._revival is None or self._revival.done():
-                self._revival = _submit(self._errands, self._database.prepare)
-            return self._revival
+            if self._starting is None or self._starting.done():
+                self._starting = _submit(self._errands, self._database.prepare)
+            return self._starting
 
     # ------------------------------------------------------------------- model
 
@@ -353,14 +353,14 @@ class Core:
 
     def load_model(self) -> None:
         """Load the model now, and measure what its similarities mean."""
-        self.check_process()
+        self._check_process()
         encoder = self.encoder()
         encoder.load()
         self._scale = similarity_scale(encoder)
         if self._reranker is not None:
             self._reranker.load()
 
-    def rerank(self, search: Search, rows: Sequence[Sequence[Any]]) -> NDArray[np.float64] | None:
+    def _rerank(self, search: Search, rows: Sequence[Sequence[Any]]) -> NDArray[np.float64] | None:
         """Scores of the cross-encoder for the first rows of a short list, within its budget; None where none came.
 
         The search notes why none came. Waits, so not to be called on an event loop.
@@ -375,16 +375,16 @@ class Core:
         search.lap("rerank")
         return scores
 
-    def begin_embedding(self, query: str) -> Future[Embedded]:
+    def _begin_embedding(self, query: str) -> Future[QueryVector]:
         """The query's vector, soon: at once for one of the last questions, else from another thread."""
         kept = self._vectors.get(query)
         if kept is None:
-            return self.beside(self.embed, query)
-        known: Future[Embedded] = Future()
+            return self._in_thread(self._embed_query, query)
+        known: Future[QueryVector] = Future()
         known.set_result(kept)
         return known
 
-    def embed(self, query: str) -> Embedded:
+    def _embed_query(self, query: str) -> QueryVector:
         """The query's vector, or the reason why the lexical leg has to answer alone.
 
         A model that cannot be loaded is left alone for a while; the index's own check of its fingerprint still
@@ -393,7 +393,7 @@ class Core:
         try:
             attempt = self._model_breaker.attempt()
         except UnavailableError:
-            return Embedded(None, 0.0, "model_missing")
+            return QueryVector(None, 0.0, "model_missing")
         began = self._clock()
         vector: object | None = None
         problem = fingerprint = None
@@ -418,30 +418,30 @@ class Core:
             problem, worked = "model_failed", None if self._encoder is not None else False
         finally:
             self._model_breaker.settle(attempt, worked)
-        made = Embedded(vector, (self._clock() - began) * 1000, problem, fingerprint, self._scale or DEFAULT)
+        made = QueryVector(vector, (self._clock() - began) * 1000, problem, fingerprint, self._scale or DEFAULT)
         if vector is not None:
             self._vectors.put(query, replace(made, milliseconds=0.0))
         return made
 
-    def model_wait_s(self, search: Search) -> float:
+    def _model_wait_s(self, search: Search) -> float:
         """Seconds for which the model may still be waited for."""
         return search.deadline.left_of(EMBED_SHARE)
 
-    def merge(self, search: Search, space: Space, embedded: Embedded | None) -> object | None:
+    def _use_vector(self, search: Search, space: Space, embedded: QueryVector | None) -> object | None:
         """The vector to search with, once it is there or given up (None).
 
         Raises:
             ModelMismatchError: it is of another model than the index.
         """
         if embedded is None:
-            embedded = Embedded(None, 0.0, "model_slow")
+            embedded = QueryVector(None, 0.0, "model_slow")
         search.embedded(embedded.milliseconds, embedded.problem)
         search.scale = embedded.scale
-        self.check_model(space, embedded.fingerprint)
+        self._check_model(space, embedded.fingerprint)
         return embedded.vector
 
     @staticmethod
-    def check_model(space: Space, fingerprint: str | None) -> None:
+    def _check_model(space: Space, fingerprint: str | None) -> None:
         """Refuse to compare vectors of different models, or words that were analysed differently."""
         if fingerprint is not None and space.fingerprint != fingerprint:
             raise ModelMismatchError(
@@ -457,7 +457,7 @@ class Core:
     # ---------------------------------------------------------------- database
 
     @staticmethod
-    def space_of(row: Sequence[Any] | None) -> Space:
+    def _space_of(row: Sequence[Any] | None) -> Space:
         """The space of a row of `SPACE`."""
         if row is None:
             raise NoReleaseError("Nothing is published yet: run `knowledge ingest` first")
@@ -489,6 +489,6 @@ def _submit(threads: ThreadPoolExecutor, act: Callable[..., Value], *arguments: 
         raise UnavailableError(CLOSED if "schedule" in str(error) else NO_THREAD) from None
 
 
-def no_turn() -> OverloadedError:
+def queue_timeout() -> OverloadedError:
     """The error for a search that waited for its turn until its time was over."""
-    return OverloadedError(NO_TURN)
+    return OverloadedError(QUEUE_TIMEOUT)

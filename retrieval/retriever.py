@@ -15,7 +15,6 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from retrieval import staged, statements
 from retrieval.breaker import Attempt
-from retrieval.cache import STATE, Cache
 from retrieval.connections import (
     BECOME_READER,
     COMMIT,
@@ -27,15 +26,16 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, no_turn
+from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, queue_timeout
 from retrieval.database import Database
-from retrieval.embedded import Begun, Embedded
 from retrieval.errors import UnavailableError
 from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
 from retrieval.options import Options
 from retrieval.principal import Principal
+from retrieval.query_vector import LazyFuture, QueryVector
 from retrieval.result import Filters, SearchResult
+from retrieval.result_cache import STATE, ResultCache
 from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
@@ -56,7 +56,7 @@ class Retriever(Core):
             connection_class=Connection,
             configure=self._configure,
             name="knowledge",
-            **self.pool_options(),
+            **self._pool_options(),
         )
 
     @classmethod
@@ -82,12 +82,12 @@ class Retriever(Core):
             UnsafeRoleError: the login could step around row-level security.
             ConfigurationError: a setting, key file or directory is wrong.
         """
-        settings = cls.settings_for(dsn, settings, standby)
+        settings = cls._settings_for(dsn, settings, standby)
         retriever = cls(settings, Database.named(settings), **arguments)
         try:
             retriever._first_contact()
         except UnavailableError:
-            if not retriever.has_standby:
+            if not retriever._has_standby:
                 raise
             retriever._breaker.trip()
             retriever._pool.open()
@@ -126,16 +126,16 @@ class Retriever(Core):
             OverloadedError: more is asked at once, or by this principal, than the settings allow.
             UnavailableError: the database does not answer in time.
         """
-        search = self.begin(query, principal, k, filters, release, versions, correlation, shape)
+        search = self._new_search(query, principal, k, filters, release, versions, correlation, shape)
         if self._pool.closed:
             raise UnavailableError(CLOSED)
-        with self._turn(search.deadline):
+        with self._slot(search.deadline):
             try:
                 with self._breaker.attempt() as attempt:
                     result = self._ask(search, attempt)
             except UnavailableError as problem:
-                return self.stand_in(search, problem)
-        self.deliver()
+                return self._answer_from_standby(search, problem)
+        self._deliver_outbox()
         return result
 
     def feedback(
@@ -159,17 +159,17 @@ class Retriever(Core):
             InvalidRequestError: an argument is wrong, or the tenant never asked that.
             UnavailableError: the database does not answer in time.
         """
-        entry, give = self.opinion(request_id, outcome, comment, principal)
+        entry, give = self._feedback_statements(request_id, outcome, comment, principal)
         if self._pool.closed:
             raise UnavailableError(CLOSED)
-        deadline = self.deadline()
-        with self._turn(deadline), self._breaker.attempt() as attempt:
+        deadline = self._new_deadline()
+        with self._slot(deadline), self._breaker.attempt() as attempt:
             try:
                 if attempt.probe:
-                    self._revive(deadline)
+                    self._start_server(deadline)
                 with self._connection(deadline) as connection:
                     (entered_as,), (given,) = connection.trip(entry, give)
-                    self.recorded(entered_as, given)
+                    self._check_feedback(entered_as, given)
             except psycopg.Error as error:
                 translate(error)
 
@@ -184,10 +184,10 @@ class Retriever(Core):
 
     def close(self) -> None:
         """Close all connections; the embedded server stops when nobody else uses it."""
-        if self.inherited:
+        if self._is_forked:
             return  # they are the parent's, which would lose them
         self._pool.close()
-        self.stop_threads()
+        self._stop_threads()
 
     def __enter__(self) -> Self:
         return self
@@ -200,7 +200,7 @@ class Retriever(Core):
     # ---------------------------------------------------------------- inside
 
     @contextmanager
-    def _turn(self, deadline: Deadline) -> Iterator[None]:
+    def _slot(self, deadline: Deadline) -> Iterator[None]:
         waiter = self._gate.enter()
         if waiter is not None:
             try:
@@ -208,7 +208,7 @@ class Retriever(Core):
             except BaseException as error:
                 self._gate.give_up(waiter)
                 if isinstance(error, TimeoutError):
-                    raise no_turn() from None
+                    raise queue_timeout() from None
                 raise
         try:
             yield
@@ -218,7 +218,7 @@ class Retriever(Core):
     @contextmanager
     def _connection(self, deadline: Deadline) -> Iterator[Connection]:
         """A connection of the pool for one transaction."""
-        connection = self._take(deadline)
+        connection = self._acquire(deadline)
         try:
             with connection:
                 connection.deadline = deadline
@@ -229,7 +229,7 @@ class Retriever(Core):
         finally:
             self._pool.putconn(connection)
 
-    def _take(self, deadline: Deadline) -> Connection:
+    def _acquire(self, deadline: Deadline) -> Connection:
         """A connection out of the pool, asked for again and again: the pool gives up its own tries, never a waiter."""
         limit = Deadline(min(self.settings.connect_timeout_s, deadline.left()))
         while True:
@@ -241,22 +241,22 @@ class Retriever(Core):
             except PoolClosed:
                 raise UnavailableError(CLOSED) from None
 
-    def _revive(self, deadline: Deadline) -> None:
-        revival = self.revival()
-        if revival is not None:
+    def _start_server(self, deadline: Deadline) -> None:
+        start = self._server_start()
+        if start is not None:
             try:
-                revival.result(deadline.left())
+                start.result(deadline.left())
             except TimeoutError:
                 raise UnavailableError("The embedded database does not start in time: try again") from None
 
     def _ask(self, search: Search, attempt: Attempt) -> SearchResult:
         """The database's answer; its errors as the library's."""
-        embedding = Begun(lambda: self.begin_embedding(search.query))
+        embedding = LazyFuture(lambda: self._begin_embedding(search.query))
         if self._cache is None:
             embedding()
         try:
             if attempt.probe:
-                self._revive(search.deadline)
+                self._start_server(search.deadline)
             return self._answer(search, embedding)
         except psycopg.OperationalError as error:
             if not worth_retrying(error):
@@ -267,17 +267,17 @@ class Retriever(Core):
         finally:
             embedding.cancel()
 
-    def _answer_again(self, search: Search, embedding: Begun[Future[Embedded]]) -> SearchResult:
+    def _answer_again(self, search: Search, embedding: LazyFuture[Future[QueryVector]]) -> SearchResult:
         """A second try on a new connection: the first one broke, as they all do when the server restarts."""
-        self.anew(search)
+        self._restart(search)
         try:
-            self._revive(search.deadline)
+            self._start_server(search.deadline)
             self._pool.drain()  # to check each connection would take its time, too
             return self._answer(search, embedding)
         except psycopg.Error as error:
             translate(error)
 
-    def _answer(self, search: Search, embedding: Begun[Future[Embedded]]) -> SearchResult:
+    def _answer(self, search: Search, embedding: LazyFuture[Future[QueryVector]]) -> SearchResult:
         with self._connection(search.deadline) as connection:
             if self._cache is not None:
                 result = self._answer_cached(search, connection, embedding, self._cache)
@@ -289,13 +289,13 @@ class Retriever(Core):
             return search.result(self._finish(search, connection, space, embedding)[0])
 
     def _answer_cached(
-        self, search: Search, connection: Connection, embedding: Begun[Future[Embedded]], cache: Cache
+        self, search: Search, connection: Connection, embedding: LazyFuture[Future[QueryVector]], cache: ResultCache
     ) -> SearchResult | None:
         """The answer that is kept, or one that is kept from now on; None where the kept one holds no more."""
         (entry,), (state,) = connection.trip(search.entry(), STATE)
-        asked = cache.asked(search, entry, state)
+        asked = cache.lookup(search, entry, state)
         if asked.kept is not None:
-            rows, _ = connection.trip(cache.again(search, asked), COMMIT)
+            rows, _ = connection.trip(cache.replay(search, asked), COMMIT)
             if not rows:
                 cache.drop(search, asked)
                 return None
@@ -309,16 +309,16 @@ class Retriever(Core):
         return search.result(found)
 
     def _finish(
-        self, search: Search, connection: Connection, space: Space, embedding: Begun[Future[Embedded]]
+        self, search: Search, connection: Connection, space: Space, embedding: LazyFuture[Future[QueryVector]]
     ) -> tuple[Sequence[Sequence[Any]], Mapping[str, Any]]:
         """Rows of the last statement, and the parameters it was sent with."""
         try:
-            embedded: Embedded | None = embedding().result(self.model_wait_s(search))
+            embedded: QueryVector | None = embedding().result(self._model_wait_s(search))
         except TimeoutError:
             embedded = None
         except CancelledError:
             raise UnavailableError(CLOSED) from None
-        vector = self.merge(search, space, embedded)
+        vector = self._use_vector(search, space, embedded)
         final = self._last_statement(search, connection, space, vector)
         rows, _ = connection.trip(final, COMMIT)
         return rows, final[1]
@@ -328,16 +328,16 @@ class Retriever(Core):
         if not staged.wanted(search):
             return search.fusion(space, vector)
         (rows,) = connection.trip(staged.shortlist(search, space, vector))
-        return staged.selection(search, space, rows, self.rerank(search, rows))
+        return staged.selection(search, space, rows, self._rerank(search, rows))
 
     def _enter(self, search: Search, connection: Connection, space: Space) -> tuple[Space, int, tuple[Any, ...]]:
         """First round trip; a second one only where the release has moved to another space."""
         for _ in range(2):
-            self.choose_partition(search, space)
+            self._choose_partition(search, space)
             try:
                 (row,), (read,) = connection.trip(search.entry(), search.reads(space.id))
                 release, actual = entered(row, search.release)
-                if actual == space and self.in_place(search, space, row):
+                if actual == space and self._partition_holds(search, space, row):
                     return space, release, read
                 connection.rollback()
             except psycopg.errors.UndefinedTable:
@@ -350,7 +350,7 @@ class Retriever(Core):
         raise UnavailableError(SWITCHING)
 
     def _read_space(self, connection: Connection) -> Space:
-        self.space = self.space_of(connection.execute(SPACE).fetchone())
+        self.space = self._space_of(connection.execute(SPACE).fetchone())
         return self.space
 
     def _first_contact(self) -> None:
@@ -360,7 +360,7 @@ class Retriever(Core):
             with Connection.connect(self._database.dsn, connect_timeout=self.settings.connect_timeout_s) as connection:
                 self._configure(connection)
                 row = connection.execute(SPACE).fetchone()
-                self.space = self.space_of(row) if row else None
+                self.space = self._space_of(row) if row else None
             self._pool.open()
         except psycopg.Error as error:
             translate(error)

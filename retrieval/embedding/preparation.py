@@ -20,9 +20,9 @@ from retrieval.embedding.backends import (
     SentenceTransformersBackend,
 )
 from retrieval.embedding.checkpoint import TOKENIZER, write_configuration, write_weights
+from retrieval.embedding.custom import prepare_custom, prepared_custom
 from retrieval.embedding.fingerprint import Fingerprint, digest
 from retrieval.embedding.graph import write_graph
-from retrieval.embedding.other import prepare_other, prepared_other
 from retrieval.embedding.pack import Floats, Pack
 from retrieval.embedding.store import (
     LAYOUT,
@@ -91,7 +91,7 @@ def prepare(models_dir: Path, model: str | None = None, progress: Progress | Non
     report = progress or _silent
     if model is None or model == DEFAULT_MODEL:
         return _prepare_default(models_dir, report)
-    return prepare_other(models_dir, model, report)
+    return prepare_custom(models_dir, model, report)
 
 
 def prepared(models_dir: Path, model: str | None = None) -> ModelDirectory | None:
@@ -106,7 +106,7 @@ def prepared(models_dir: Path, model: str | None = None) -> ModelDirectory | Non
     """
     if model is None or model == DEFAULT_MODEL:
         return ready(_default_path(models_dir))
-    return prepared_other(models_dir, model)
+    return prepared_custom(models_dir, model)
 
 
 def _silent(step: str, share: float) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 import pytest
 
 from retrieval import AsyncRetriever, ConfigurationError, Retriever, Unavailable
-from retrieval.embedded import Embedded
+from retrieval.query_vector import QueryVector
 from tests.support import GoldDocument, Index, WordsEncoder, asker, everyone
 
 ADA = asker()
@@ -84,9 +84,9 @@ def test_another_event_loop_is_told_to_open_one_of_its_own(served: Index) -> Non
     asyncio.run(open_one())
 
 
-def dropped() -> Future[Embedded]:
+def dropped() -> Future[QueryVector]:
     """What was still to be embedded when the retriever was closed."""
-    future: Future[Embedded] = Future()
+    future: Future[QueryVector] = Future()
     future.cancel()
     future.set_running_or_notify_cancel()
     return future
@@ -98,20 +98,20 @@ def test_closing_in_the_middle_of_a_search_is_an_error_of_the_library(served: In
 
     async def tasks() -> None:
         async with await AsyncRetriever.connect(settings=served.settings, encoder=WordsEncoder()) as retriever:
-            begin, retriever.begin_embedding = retriever.begin_embedding, lambda _: dropped()  # type: ignore[method-assign]
+            begin, retriever._begin_embedding = retriever._begin_embedding, lambda _: dropped()  # type: ignore[method-assign]
             with closed:
                 await retriever.search("fox", principal=ADA)
-            retriever.begin_embedding = begin  # type: ignore[method-assign]
+            retriever._begin_embedding = begin  # type: ignore[method-assign]
             retriever._threads.shutdown()
             with closed:
                 await retriever.search("other words", principal=ADA)
             assert retriever._gate._free == retriever.settings.pool_size
 
     with Retriever.connect(settings=served.settings, encoder=WordsEncoder()) as retriever:
-        begin, retriever.begin_embedding = retriever.begin_embedding, lambda _: dropped()  # type: ignore[method-assign]
+        begin, retriever._begin_embedding = retriever._begin_embedding, lambda _: dropped()  # type: ignore[method-assign]
         with closed:
             retriever.search("fox", principal=ADA)
-        retriever.begin_embedding = begin  # type: ignore[method-assign]
+        retriever._begin_embedding = begin  # type: ignore[method-assign]
         retriever._threads.shutdown()
         with closed:
             retriever.search("other words", principal=ADA)

@@ -1,4 +1,4 @@
-"""A query's vector, on its way and there."""
+"""The vector of a query, and the future that computes it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Cancellable(Protocol):
     """A future, of threads or of tasks."""
 
     def cancel(self) -> bool:
-        """Nobody waits for it any more."""
+        """Give up: nobody waits for the result any more."""
 
 
 Wait = TypeVar("Wait", bound=Cancellable)
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class QueryVector:
     """A query's vector, or why there is none.
 
     Attributes:
@@ -38,11 +38,11 @@ class Embedded:
     scale: Scale = DEFAULT
 
 
-class Begun(Generic[Wait]):
-    """A query's vector, on its way from when it is first asked for.
+class LazyFuture(Generic[Wait]):
+    """A future that begins its work when it is first asked for.
 
     Args:
-        begin: begins to embed; what it gives can be waited for and cancelled.
+        begin: starts the work; its result can be waited for and cancelled.
     """
 
     def __init__(self, begin: Callable[[], Wait]) -> None:
@@ -50,12 +50,12 @@ class Begun(Generic[Wait]):
         self._waiting: Wait | None = None
 
     def __call__(self) -> Wait:
-        """The vector, soon."""
+        """The future, started now if it was not yet."""
         if self._waiting is None:
             self._waiting = self._begin()
         return self._waiting
 
     def cancel(self) -> None:
-        """Nobody waits for it any more."""
+        """Give up: nobody waits for the result any more."""
         if self._waiting is not None:
             self._waiting.cancel()

@@ -71,7 +71,7 @@ def parse_origin(model: str) -> Origin:
     return Origin(name, revision=revision or None)
 
 
-def prepare_other(models_dir: Path, model: str, progress: Progress) -> ModelDirectory:
+def prepare_custom(models_dir: Path, model: str, progress: Progress) -> ModelDirectory:
     """Note a model's identity, its tokenizer and the hashes of its files; returns at once when that is done.
 
     A model of the hub keeps the commit it had then. A local directory with other files than before is a new model,
@@ -90,8 +90,8 @@ def prepare_other(models_dir: Path, model: str, progress: Progress) -> ModelDire
     return directory
 
 
-def prepared_other(models_dir: Path, model: str) -> ModelDirectory | None:
-    """The model, checked, where `prepare_other` would return at once; else None.
+def prepared_custom(models_dir: Path, model: str) -> ModelDirectory | None:
+    """The model, checked, where `prepare_custom` would return at once; else None.
 
     Raises:
         ModelError: there is no such model, or files from the hub were changed.

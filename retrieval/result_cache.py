@@ -35,7 +35,7 @@ ALONE = (2**31 - 1, -1)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedAnswer:
     """An answer without its texts.
 
     Attributes:
@@ -47,7 +47,7 @@ class Kept:
     until: datetime | None
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[Any]], sent: Mapping[str, Any], until: datetime | None) -> Kept:
+    def of(cls, rows: Sequence[Sequence[Any]], sent: Mapping[str, Any], until: datetime | None) -> CachedAnswer:
         """From the rows of a last statement and the parameters it was sent with."""
         ranges = list(zip(sent["firsts"], sent["lasts"], strict=True)) if "firsts" in sent else [ALONE] * len(rows)
         staged = [row[statements.STAGED :] or (None, (row[statements.CHUNK_ID],)) for row in rows]
@@ -68,7 +68,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CacheLookup:
     """A search that has entered its transaction.
 
     Attributes:
@@ -78,10 +78,10 @@ class Asked:
     key: bytes
     space: Space
     release: int
-    kept: Kept | None
+    kept: CachedAnswer | None
 
 
-class Cache:
+class ResultCache:
     """Answers of one retriever, for threads and tasks.
 
     Args:
@@ -94,14 +94,14 @@ class Cache:
         self._size = size
         self._seconds = seconds
         self._clock = clock
-        self._answers: OrderedDict[bytes, tuple[float, Kept]] = OrderedDict()
+        self._answers: OrderedDict[bytes, tuple[float, CachedAnswer]] = OrderedDict()
         self._guard = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def asked(self, search: Search, entry: Sequence[Any] | None, state: Sequence[Any] | None) -> Asked:
-        """What the answers to `ENTER` and `STATE` say of a search.
+    def lookup(self, search: Search, entry: Sequence[Any] | None, state: Sequence[Any] | None) -> CacheLookup:
+        """Look a search up by what `ENTER` and `STATE` answered.
 
         Raises:
             PermanentError: the principal may not enter.
@@ -114,18 +114,18 @@ class Cache:
         kept = self._get(key)
         if kept is not None:
             search.remember(release)
-        return Asked(key, space, release, kept)
+        return CacheLookup(key, space, release, kept)
 
-    def again(self, search: Search, asked: Asked) -> Statement:
-        """The last statement of a search whose answer is kept; it gives no row and logs nothing where it holds no
-        more."""
+    def replay(self, search: Search, asked: CacheLookup) -> Statement:
+        """The last statement of a search whose answer is kept. It returns no row and logs nothing where that answer is
+        no longer valid."""
         assert asked.kept is not None
         known = {"until": asked.kept.until, "flagged": search.filters.flagged, "model": asked.space.fingerprint}
         statement = statements.kept(asked.space.id, search.partition)
         return statement, {**asked.kept.values, **known, **search.audited()}
 
     def keep(
-        self, search: Search, asked: Asked, rows: Sequence[Sequence[Any]], sent: Mapping[str, Any], until: Any
+        self, search: Search, asked: CacheLookup, rows: Sequence[Sequence[Any]], sent: Mapping[str, Any], until: Any
     ) -> None:
         """Keep an answer that nothing was wrong with.
 
@@ -134,20 +134,20 @@ class Cache:
         """
         if search.degraded or not rows or len(rows) != len(sent.get("firsts", rows)):
             return
-        kept = Kept.of(rows, sent, until[0][0])
+        kept = CachedAnswer.of(rows, sent, until[0][0])
         with self._guard:
             self._answers[asked.key] = (self._clock() + self._seconds, kept)
             self._answers.move_to_end(asked.key)
             while len(self._answers) > self._size:
                 self._answers.popitem(last=False)
 
-    def drop(self, search: Search, asked: Asked) -> None:
+    def drop(self, search: Search, asked: CacheLookup) -> None:
         """Forget an answer that does not hold any more; the search begins anew."""
         search.timings.clear()
         with self._guard:
             self._answers.pop(asked.key, None)
 
-    def _get(self, key: bytes) -> Kept | None:
+    def _get(self, key: bytes) -> CachedAnswer | None:
         with self._guard:
             end, kept = self._answers.get(key, (0.0, None))
             if kept is None:

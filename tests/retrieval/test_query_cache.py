@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from retrieval import Settings
-from retrieval.recent import Recent
+from retrieval.query_cache import QueryCache
 from retrieval.retriever import Retriever
 from tests.support import GoldDocument, Index, WordsEncoder, asker, everyone
 
 
 def test_the_one_asked_for_longest_ago_goes_first() -> None:
-    recent: Recent[int] = Recent(2)
+    recent: QueryCache[int] = QueryCache(2)
     recent.put("a", 1)
     recent.put("b", 2)
     assert recent.get("a") == 1
@@ -23,19 +23,19 @@ def test_the_one_asked_for_longest_ago_goes_first() -> None:
 
 
 def test_only_the_very_text_counts() -> None:
-    recent: Recent[int] = Recent(2)
+    recent: QueryCache[int] = QueryCache(2)
     recent.put("Wer?", 1)
     assert [recent.get(text) for text in ("Wer?", "wer?", "Wer? ", "Wer")] == [1, None, None, None]
 
 
 def test_nothing_is_kept_where_nothing_may_be() -> None:
-    recent: Recent[int] = Recent(0)
+    recent: QueryCache[int] = QueryCache(0)
     recent.put("a", 1)
     assert recent.get("a") is None
 
 
 def test_threads_never_see_more_than_there_may_be() -> None:
-    recent: Recent[int] = Recent(10)
+    recent: QueryCache[int] = QueryCache(10)
 
     def work(number: int) -> bool:
         recent.put(str(number % 37), number % 37)

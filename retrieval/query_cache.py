@@ -1,4 +1,4 @@
-"""A bounded memory of what was computed for recent texts, for threads. It keeps hashes of the texts, not the texts."""
+"""The query cache: a thread-safe LRU cache, keyed by a hash of the query, so that no text is kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Recent(Generic[Value]):
-    """The values of the texts that were asked for last.
+class QueryCache(Generic[Value]):
+    """Values of the texts that were asked for most recently.
 
     Args:
         size: most values kept; 0 keeps none.

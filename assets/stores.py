@@ -158,7 +158,7 @@ class Stores:
     @functools.cached_property
     def versions(self) -> Versions:
         """Versions of readers, redactor, chunker and model that are current."""
-        from assets.gold.refine import chunker_version
+        from assets.gold.chunk_size import chunk_size
         from assets.silver.pii.keys import stamped
         from assets.silver.readers.registry import READERS, REGISTRY
         from assets.silver.redact import REDACTOR
@@ -169,7 +169,7 @@ class Stores:
             readers=readers | {f"{reader} {self.limits.version}" for reader in readers},
             redactor=stamped(f"{REDACTOR} {self.extra.version}".strip(), self.pseudonyms.current),
             screener=SCREENER,
-            chunker=chunker_version(self.encoder.max_tokens),
+            chunker=chunk_size(self.encoder.max_tokens).version,
             fingerprint=self.encoder.fingerprint.id,
         )
 

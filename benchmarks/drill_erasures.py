@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.drill import kill_after, new_home, snapshot
+from benchmarks.drill_home import kill_after, new_home, snapshot
 from benchmarks.ingest import knowledge
 from benchmarks.report import Measures
 
@@ -25,7 +25,7 @@ COMMAND = ["erase", "--subject", PERSON, "--by", "drill"]
 SEARCHED = ("lake", "db", "cache", "dagster", "audit")
 
 
-def drill(measures: Measures, data: Path, root: Path, kills: int, draw: random.Random) -> None:
+def drill_erasures(measures: Measures, data: Path, root: Path, kills: int, draw: random.Random) -> None:
     """Ingest once, erase in copies of that home, and add what was found to the measures."""
     inbox, whole = root / "inbox", root / "whole"
     shutil.copytree(data, inbox)

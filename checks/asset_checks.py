@@ -17,7 +17,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from assets.bronze.contract import SOURCE_FILES
-from assets.bronze.take import plan_sources
+from assets.bronze.ingest import plan_sources
 from assets.contract import Contract
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.index.assets import CANDIDATE

@@ -8,9 +8,9 @@ from dagster import AssetCheckEvaluation, DagsterRunStatus, RunsFilter
 from assets.bronze.contract import SOURCE_FILES
 from assets.index.assets import ACTIVE
 from assets.index.releases import purge
+from assets.locks import exclusive_lock
 from assets.retention.sweep import sweep
 from assets.stores import Stores
-from assets.turns import alone
 from checks.asset_checks import IS_FRESH, asset_key, due_for_a_look
 from pipelines.resources import ALONE_TAG
 
@@ -38,7 +38,7 @@ def purge_index(context: dg.OpExecutionContext, stores: dg.ResourceParam[Stores]
 )
 def sweep_lake(context: dg.OpExecutionContext, stores: dg.ResourceParam[Stores]) -> None:
     """Enforce the times of the lake and report the counts."""
-    with alone(stores.connect):
+    with exclusive_lock(stores.connect):
         removed = sweep(stores, stores.retention)
     context.log.info(f"removed: {removed}")
     context.log_event(

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from assets.bronze.take import plan_sources
+from assets.bronze.ingest import plan_sources
 from assets.index.desired import read_desired
 from assets.index.publish import differences
 from assets.index.releases import list_releases, serving
 from assets.lake import Partition
+from assets.locks import shared_lock
 from assets.stores import Progress, Stores, no_progress
-from assets.turns import beside_others
 from checks import worker
 from pipelines.settings import PipelineSettings
 from pipelines.stores import build_stores, utc_now
@@ -115,7 +115,7 @@ def ingest(
 
     seconds["imports"] = time.perf_counter() - began - seconds["look"]
     outcomes: list[RunOutcome] = []
-    with beside_others(stores.connect), open_instance(settings) as instance:
+    with shared_lock(stores.connect), open_instance(settings) as instance:
         tags = {RUN_PID_TAG: str(os.getpid())}
         for date, source in todo:
             step = time.perf_counter()

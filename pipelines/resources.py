@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.turns import beside_others
+from assets.locks import shared_lock
 from checks import worker
 from pipelines.settings import PipelineSettings
 from pipelines.stores import build_stores
@@ -28,5 +28,5 @@ def stores_resource(context: dg.InitResourceContext) -> Iterator[Any]:
         return
     worker.start()
     stores.warm_up()
-    with beside_others(stores.connect):
+    with shared_lock(stores.connect):
         yield stores

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster import AssetCheckEvaluation, DagsterRunStatus, RunsFilter
 
 from assets.bronze.contract import SOURCE_FILES
-from assets.bronze.take import plan_sources
+from assets.bronze.ingest import plan_sources
 from assets.partitions import partition_key
 from assets.stores import Stores
 from checks.asset_checks import KEEPS_UP, asset_key

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from assets.bronze.changes import NO_BYTES_SHA256, Change, Intake
 from assets.bronze.contract import CONTENT, REMOVED
+from assets.bronze.ingest import plan_sources
 from assets.bronze.policy import SIDECAR
-from assets.bronze.take import plan_sources
 from assets.gold.contract import CHUNKS
 from assets.index.desired import kept_out_for
 from assets.index.releases import serving
@@ -23,7 +23,7 @@ from assets.index.segments import Connection
 from assets.ledger import READY, REFUSED, Ledger
 from assets.retention.due import refresh_on
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.silver.details import detail_in_german
+from assets.silver.refusal_german import detail_in_german
 from assets.silver.sketch import near_duplicates
 from assets.stores import Stores
 from retrieval.schema.migrate import space_schema

@@ -3,8 +3,8 @@
 import dagster as dg
 
 from assets.bronze.contract import KINDS, SOURCE_FILES
-from assets.bronze.take import take_in
-from assets.governance.sheet import CONTENT_OWNERS, access_sets, table_sheet
+from assets.bronze.ingest import ingest_source
+from assets.governance.datasheet import CONTENT_OWNERS, access_sets, table_sheet
 from assets.partitions import PARTITIONS, partitions_of
 from assets.stores import Stores
 
@@ -35,7 +35,7 @@ def source_files(
     held: list[str] = []
     withheld: list[str] = []
     for source in sorted({source for date, source in partitions if date == stores.today}):
-        taken = take_in(stores, source, confirm_deletions=config.confirm_deletions)
+        taken = ingest_source(stores, source, confirm_deletions=config.confirm_deletions)
         for kind, count in taken.kinds.items():
             counts[kind] += count
         held += [f"{item.path} ({item.reason})" for item in taken.held]

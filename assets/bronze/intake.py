@@ -26,7 +26,7 @@ from assets.bronze.changes import (
 )
 from assets.bronze.contract import ACCESS, CONTENT, REMOVED, SOURCE_FILES
 from assets.bronze.files import document_id, media_type, opened
-from assets.bronze.look import UnsettledError
+from assets.bronze.observe import UnsettledError
 from assets.bronze.scan import inbox_root
 from assets.errors import InboxUnavailableError
 from assets.lake import Lake

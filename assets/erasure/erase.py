@@ -20,9 +20,9 @@ from assets.erasure.places import HomeFiles, Needles, Place
 from assets.erasure.proof import prove
 from assets.erasure.subject import LEAST_LETTERS, Subject, letters, tokens_of
 from assets.index.standby import forget_documents, write_standby
+from assets.locks import exclusive_lock
 from assets.pseudonyms import uses
 from assets.stores import Stores
-from assets.turns import alone
 from retrieval.errors import InvalidRequestError, PermanentError
 from retrieval.server import SUPERUSER
 
@@ -107,7 +107,7 @@ class Erasure:
 
     def look(self) -> Erased:
         """What would go; nothing is changed but the key of the list, which is made on first use."""
-        with alone(self.stores.connect):
+        with exclusive_lock(self.stores.connect):
             intent, _, findings = self._found(self._pending())
             return self._outcome(intent, findings, resumed=bool(intent.attempts))
 
@@ -118,7 +118,7 @@ class Erasure:
             BusyError: a run is under way and goes on for longer than was waited.
             UnprovenError: the proof found something.
         """
-        with alone(self.stores.connect):
+        with exclusive_lock(self.stores.connect):
             self.on_step("look")
             pending = self._pending()
             intent, subject, findings = self._found(pending)

@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.gold.refine import chunk_partition, embed_texts
-from assets.governance.sheet import OWNERS, table_sheet
+from assets.governance.datasheet import OWNERS, table_sheet
 from assets.partitions import PARTITIONS, RefineConfig, partitions_of, rebuilds
 from assets.silver.contract import DOCUMENTS
 from assets.stores import Stores

@@ -5,22 +5,12 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.gold import chunk
+from assets.gold.chunk import chunk_rows
+from assets.gold.chunk_size import chunk_size
 from assets.gold.contract import CHUNKS
 from assets.gold.embed import Report, embed_partition, known_vectors
 from assets.silver.contract import DOCUMENTS
 from assets.stores import Stores
-
-
-def chunk_limit(model_tokens: int) -> int:
-    """Largest passage in tokens for a model that reads so many."""
-    return min(chunk.MAX_TOKENS, model_tokens)
-
-
-def chunker_version(model_tokens: int) -> str:
-    """Version string of passages cut for such a model."""
-    limit = chunk_limit(model_tokens)
-    return chunk.chunker_version(limit, min(chunk.MIN_TOKENS, limit // 2))
 
 
 def chunk_partition(stores: Stores, date: str, source: str, *, rebuild: bool = False) -> tuple[pa.Table, int]:
@@ -47,13 +37,13 @@ def chunk_partition(stores: Stores, date: str, source: str, *, rebuild: bool = F
     texts = stores.lake.read(DOCUMENTS, columns, partitions=partition, where=pc.field("document_id").isin(ids))
     texts = texts.filter(pa.array([event in todo for event in _events(texts)], pa.bool_()))
     encoder = stores.encoder
-    limit = chunk_limit(encoder.max_tokens)
-    cut = chunk.chunk_rows(
+    size = chunk_size(encoder.max_tokens)
+    cut = chunk_rows(
         texts,
         count_tokens=encoder.count_tokens,
         document_prompt=encoder.fingerprint.document_prompt,
-        max_tokens=limit,
-        min_tokens=min(chunk.MIN_TOKENS, limit // 2),
+        max_tokens=size.max_tokens,
+        min_tokens=size.min_tokens,
     )
     return pa.concat_tables([kept, cut]), len(todo)
 

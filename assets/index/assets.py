@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.audit.partitions import ensure_partitions
-from assets.governance.sheet import OWNERS, sheet
+from assets.governance.datasheet import OWNERS, sheet
 from assets.index.desired import read_desired, read_passages
 from assets.index.publish import publish
 from assets.index.releases import list_releases, promote

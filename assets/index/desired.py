@@ -98,20 +98,7 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
     columns = ["document_id", "file_id", "event", "received_at", "pii", "redactor", "findings", *_DOCUMENT_FACTS]
     rows = lake.read(DOCUMENTS, columns, partitions=partitions)
     documents = {(row["document_id"], row["event"]): row for row in _rows(rows, wanted)}
-    chunks: dict[tuple[str, int], dict[str, str]] = {}
-    flags: dict[tuple[str, int], dict[str, tuple[str, ...]]] = {}
-    findings = {event: row["findings"] for event, row in documents.items() if row["findings"]}
-    rows = lake.read(CHUNKS, ["document_id", "file_id", "event", "chunk_id", *_CHUNK_FACTS], partitions=partitions)
-    for row in _rows(rows, wanted):
-        event = (row["document_id"], row["event"])
-        if event not in documents:
-            continue  # cut from a part that its file does not hold any more
-        marks = flags_of(findings.get(event, ()), row["char_start"], row["char_end"])
-        if marks:
-            flags.setdefault(event, {})[row["chunk_id"]] = marks
-        titled = row | {"title": documents[event]["title"]}
-        marks = (*marks, *_key(documents[event]))
-        chunks.setdefault(event, {})[row["chunk_id"]] = _digest(titled, (*_CHUNK_FACTS, "title"), *marks)
+    chunks, flags = _chunks_and_flags(lake, partitions, wanted, documents)
     found = []
     made_under: dict[str, Counter[str]] = {}
     broken = _without_policy(ledger)
@@ -153,6 +140,34 @@ def read_desired(lake: Lake, ledger: Ledger, *, now: datetime) -> Desired:
         keys=frozenset(key for keys in made_under.values() for key in keys if key),
         waiting=sum(keys.total() - max(keys.values()) for keys in made_under.values()),
     )
+
+
+_Event = tuple[str, int]
+"""A state of a document: its id, and the number of the event that brought it."""
+
+
+def _chunks_and_flags(
+    lake: Lake,
+    partitions: set[tuple[str, str]],
+    wanted: set[_Event],
+    documents: Mapping[_Event, Mapping[str, Any]],
+) -> tuple[dict[_Event, dict[str, str]], dict[_Event, dict[str, tuple[str, ...]]]]:
+    """Digests of the passages of each document by their ids, and the flags of those that have some."""
+    chunks: dict[_Event, dict[str, str]] = {}
+    flags: dict[_Event, dict[str, tuple[str, ...]]] = {}
+    findings = {event: row["findings"] for event, row in documents.items() if row["findings"]}
+    rows = lake.read(CHUNKS, ["document_id", "file_id", "event", "chunk_id", *_CHUNK_FACTS], partitions=partitions)
+    for row in _rows(rows, wanted):
+        event = (row["document_id"], row["event"])
+        if event not in documents:
+            continue  # cut from a part that its file does not hold any more
+        marks = flags_of(findings.get(event, ()), row["char_start"], row["char_end"])
+        if marks:
+            flags.setdefault(event, {})[row["chunk_id"]] = marks
+        titled = row | {"title": documents[event]["title"]}
+        marks = (*marks, *_key(documents[event]))
+        chunks.setdefault(event, {})[row["chunk_id"]] = _digest(titled, (*_CHUNK_FACTS, "title"), *marks)
+    return chunks, flags
 
 
 def _key(document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.bronze.contract import SOURCE_FILES
 from assets.errors import InboxUnavailableError
-from assets.governance.sheet import CONTENT_OWNERS, OWNERS, table_sheet
+from assets.governance.datasheet import CONTENT_OWNERS, OWNERS, table_sheet
 from assets.partitions import PARTITIONS, RefineConfig, partitions_of, rebuilds
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.notices import Notices, newest_refusals, update_notices

@@ -20,7 +20,7 @@ from assets.bronze.files import is_readable_name, shown
 from assets.bronze.scan import REJECTED_FOLDER, Found, inbox_root, scan
 from assets.ledger import Ledger
 from assets.silver.contract import QUARANTINE
-from assets.silver.details import detail_in_german
+from assets.silver.refusal_german import detail_in_german
 from assets.stores import Stores
 
 ENDING = ".txt"

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator
 
 from assets.silver import wire
-from assets.silver.seclusion import seclude
+from assets.silver.seccomp import deny_calls
 
 _OPEN_FILES = 64
 
@@ -65,7 +65,7 @@ def main() -> None:
 
 def _confine() -> None:
     """Gives up what reading needs not: connections, writing files, core dumps, new privileges."""
-    seclude()
+    deny_calls()
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

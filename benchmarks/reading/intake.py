@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.bronze.contract import CONTENT, SOURCE_FILES
-from assets.bronze.take import take_in
+from assets.bronze.ingest import ingest_source
 from assets.contract import SOURCES
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.refine import refine_partition
@@ -29,7 +29,7 @@ def main() -> int:
     for source in SOURCES:
         began = time.perf_counter()
         try:
-            take_in(stores, source)
+            ingest_source(stores, source)
             refined = refine_partition(stores, stores.today, source)
             stores.lake.replace(DOCUMENTS, stores.today, source, refined.documents)
             stores.lake.replace(QUARANTINE, stores.today, source, refined.quarantine)

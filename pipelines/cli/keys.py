@@ -90,13 +90,13 @@ def drop(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOptio
 
     Keys in KNOWLEDGE_PSEUDONYM_KEYS are not changed; it is said which may be taken out.
     """
+    from assets.locks import exclusive_lock
     from assets.pseudonyms import uses
-    from assets.turns import alone
     from pipelines.stores import build_stores
 
     settings = existing_home(home)
     stores = build_stores(settings)
-    with alone(stores.connect), stores.connect() as connection:
+    with exclusive_lock(stores.connect), stores.connect() as connection:
         used = uses(stores, connection)
         ring = stores.pseudonyms
         known = {*ring.keys, *ring.lost} - {ring.current}
@@ -123,13 +123,13 @@ def drop(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOptio
 
 def _rotate_bronze(settings: PipelineSettings) -> Answer:
     from assets.bronze.contract import KEYS
-    from assets.turns import alone
+    from assets.locks import exclusive_lock
     from pipelines.stores import build_stores
 
     path = settings.keys_dir / "bronze.keys"
     own_file = settings.bronze_keys is None
     first = build_stores(settings)
-    with alone(first.connect):
+    with exclusive_lock(first.connect):
         if own_file:
             first.vault.masters.add(path)
         stores = build_stores(settings)
@@ -146,8 +146,8 @@ def _rotate_bronze(settings: PipelineSettings) -> Answer:
 
 
 def _rotate_pseudonyms(settings: PipelineSettings) -> Answer:
+    from assets.locks import exclusive_lock
     from assets.pseudonyms import demand_keys
-    from assets.turns import alone
     from pipelines.stores import build_stores
     from retrieval.errors import ConfigurationError
 
@@ -157,7 +157,7 @@ def _rotate_pseudonyms(settings: PipelineSettings) -> Answer:
             " (`openssl rand -base64 32`), and run `knowledge ingest`"
         )
     stores = build_stores(settings)
-    with alone(stores.connect):
+    with exclusive_lock(stores.connect):
         demand_keys(stores)
         current = stores.pseudonyms.add(settings.keys_dir / "pseudonym.keys")
     sentence = (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from assets.bronze.contract import SOURCE_FILES
-from assets.bronze.take import take_in
+from assets.bronze.ingest import ingest_source
 from assets.contract import SOURCES
 from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.gold.refine import chunk_partition, embed_texts
@@ -20,6 +22,7 @@ from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.refine import refine_partition
 from assets.stores import Stores
 from retrieval.settings import Settings
+from tests.support import Databases, Index
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POLICY = "tenant: acme\nroles: [everyone]\nclearance: public\n"
@@ -77,7 +80,7 @@ class Mill:
         """Take everything in, make everything of it, publish and promote; the number of the newest release."""
         stores = self.stores()
         for source in SOURCES:
-            take_in(stores, source)
+            ingest_source(stores, source)
         for date, source in sorted(stores.lake.partitions(SOURCE_FILES)):
             refined = refine_partition(stores, date, source)
             stores.lake.replace(DOCUMENTS, date, source, refined.documents)
@@ -105,3 +108,26 @@ class Mill:
         """The same home and inbox elsewhere, with another database."""
         shutil.copytree(self.root, root, symlinks=True)
         return Mill(root, self.models, owner_dsn, self.now)
+
+
+@contextmanager
+def copies(mill: Mill, database: str, databases: Databases, folder: Path) -> Iterator[Callable[[], tuple[Mill, Index]]]:
+    """Copies a home and its database as often as is asked for; the databases are dropped at the end.
+
+    Args:
+        database: name of the home's database.
+        folder: where the copied homes go.
+    """
+    made: list[Index] = []
+
+    def copy() -> tuple[Mill, Index]:
+        name = databases._create(database)
+        index = Index(databases, name)
+        made.append(index)
+        return mill.copy(folder / name, index.owner_dsn), index
+
+    yield copy
+    for index in made:
+        index.close()
+        with databases.admin() as connection:
+            connection.execute(f"drop database {index.name} with (force)".encode())

@@ -13,8 +13,8 @@ from assets.bronze.changes import NO_BYTES_SHA256
 from assets.bronze.contract import ERASED
 from assets.bronze.erased import erased_bytes, list_erased
 from assets.bronze.intake import plan_intake
-from assets.bronze.look import observe
 from assets.bronze.masterkeys import MasterKeys
+from assets.bronze.observe import observe
 from assets.bronze.scan import scan
 from assets.bronze.vault import Vault
 from assets.lake import Lake

@@ -20,7 +20,7 @@ from assets.bronze.cache import HashCache
 from assets.bronze.changes import Change, Held, Intake, Observation, RemovalLimit
 from assets.bronze.contract import SOURCE_FILES
 from assets.bronze.intake import intake_batches, plan_intake, state_of
-from assets.bronze.look import observe
+from assets.bronze.observe import observe
 from assets.bronze.scan import scan
 from assets.errors import LakeConflictError
 from assets.lake import Lake

@@ -22,12 +22,12 @@ from assets.erasure.tables import TABLES
 from assets.index.publish import differences
 from assets.index.standby import write_standby
 from assets.lake import Lake
+from assets.locks import BusyError, exclusive_lock, shared_lock
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.turns import BusyError, alone, beside_others
 from retrieval.embedding import Encoder
 from retrieval.errors import InvalidRequestError
 from retrieval.standby import Snapshot
-from tests.assets.mill import Mill
+from tests.assets.mill import Mill, copies
 from tests.support import Databases, Index
 
 MARK = "Zitronenfalter"
@@ -81,19 +81,8 @@ def make(
     baseline: tuple[Mill, str], databases: Databases, tmp_path: Path
 ) -> Iterator[Callable[[], tuple[Mill, Index]]]:
     """Makes copies of the baseline, each with a database of its own."""
-    made: list[Index] = []
-
-    def copy() -> tuple[Mill, Index]:
-        name = databases._create(baseline[1])
-        index = Index(databases, name)
-        made.append(index)
-        return baseline[0].copy(tmp_path / name, index.owner_dsn), index
-
-    yield copy
-    for index in made:
-        index.close()
-        with databases.admin() as connection:
-            connection.execute(f"drop database {index.name} with (force)".encode())
+    with copies(*baseline, databases, tmp_path) as copy:
+        yield copy
 
 
 def erase(mill: Mill, **target: str) -> Erased:
@@ -375,16 +364,16 @@ def test_an_erasure_waits_for_runs_and_runs_wait_for_it(make: Callable[[], tuple
     stores = mill.stores()
 
     with (
-        beside_others(stores.connect),
-        beside_others(stores.connect),
+        shared_lock(stores.connect),
+        shared_lock(stores.connect),
         pytest.raises(BusyError, match="under way"),
-        alone(stores.connect, wait_s=0.1),
+        exclusive_lock(stores.connect, wait_s=0.1),
     ):
         pass
     with (
-        alone(stores.connect),
+        exclusive_lock(stores.connect),
         pytest.raises(BusyError, match="under way"),
-        beside_others(stores.connect, wait_s=0.1),
+        shared_lock(stores.connect, wait_s=0.1),
     ):
         pass
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.bronze.contract import SOURCE_FILES
-from assets.bronze.take import take_in
+from assets.bronze.ingest import ingest_source
 from assets.erasure.erase import Erasure, Target
 from assets.erasure.subject import tokens_of
 from assets.index.desired import read_desired, read_passages
@@ -28,7 +28,7 @@ from assets.silver.redact import redact
 from assets.silver.refine import refine_partition
 from retrieval.embedding import Encoder
 from retrieval.errors import ConfigurationError, PermanentError
-from tests.assets.mill import Mill
+from tests.assets.mill import Mill, copies
 from tests.support import Databases, Index
 
 MAIL = "quirin.feuerfalter@example.org"
@@ -149,19 +149,8 @@ def make(
     baseline: tuple[Mill, str], databases: Databases, tmp_path: Path
 ) -> Iterator[Callable[[], tuple[Mill, Index]]]:
     """Makes copies of the baseline, each with a database of its own."""
-    made: list[Index] = []
-
-    def copy() -> tuple[Mill, Index]:
-        name = databases._create(baseline[1])
-        index = Index(databases, name)
-        made.append(index)
-        return baseline[0].copy(tmp_path / name, index.owner_dsn), index
-
-    yield copy
-    for index in made:
-        index.close()
-        with databases.admin() as connection:
-            connection.execute(f"drop database {index.name} with (force)".encode())
+    with copies(*baseline, databases, tmp_path) as copy:
+        yield copy
 
 
 def rotate(mill: Mill) -> str:
@@ -222,7 +211,7 @@ def test_access_changes_do_not_wait_for_a_rotation(make: Callable[[], tuple[Mill
     mill.put(
         "document/technik/heizung.md", (mill.inbox / "document/technik/heizung.md").read_text(), policy="tenant: ["
     )
-    take_in(stores, "document")
+    ingest_source(stores, "document")
 
     assert publish_only(mill)[1:] == (False, 1)
     hidden = index.owner.execute("select path from space_1.document where expires_at is not null").fetchall()

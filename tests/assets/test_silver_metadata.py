@@ -8,10 +8,10 @@ import re
 
 import pytest
 
-from assets.silver.details import detail_in_german
 from assets.silver.metadata import metadata_from, parse_date
 from assets.silver.readers.front_matter import parse_yaml, split
 from assets.silver.refusal import RefusedError
+from assets.silver.refusal_german import detail_in_german
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import pytest
 
 from assets.bronze.scan import Found, scan
 from assets.silver import refusal
-from assets.silver.details import detail_in_german
 from assets.silver.notices import MARK, note_name, note_text, sync_notices
 from assets.silver.refusal import REASONS
+from assets.silver.refusal_german import detail_in_german
 
 NOTE = f"{MARK}: blog/a.md\n\nWarum.\n"
 

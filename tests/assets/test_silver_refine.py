@@ -10,7 +10,7 @@ import pytest
 
 from assets.bronze.contract import SOURCE_FILES
 from assets.bronze.files import part_id
-from assets.bronze.take import take_in
+from assets.bronze.ingest import ingest_source
 from assets.ledger import PARSED
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.notices import update_notices
@@ -32,7 +32,7 @@ def stores(tmp_path: Path, models_dir: Path) -> Iterator[Stores]:
 
 
 def refine(stores: Stores) -> int:
-    take_in(stores, "document")
+    ingest_source(stores, "document")
     refined = refine_partition(stores, stores.today, "document")
     stores.lake.replace(DOCUMENTS, stores.today, "document", refined.documents)
     stores.lake.replace(QUARANTINE, stores.today, "document", refined.quarantine)

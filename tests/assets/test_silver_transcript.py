@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.silver.readers.transcript import MAX_CHARACTERS, MAX_SECONDS, Cue, turns_of
+from assets.silver.readers.cue import Cue
+from assets.silver.readers.transcript import MAX_CHARACTERS, MAX_SECONDS, turns_of
 
 WORDS = st.text("abcäÜ.?!", min_size=1, max_size=12)
 CUES = st.lists(

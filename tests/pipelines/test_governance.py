@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from assets.governance.datasheet import SHEET, access_sets
 from assets.governance.reviews import acknowledge, open_reviews
-from assets.governance.sheet import SHEET, access_sets
 from assets.index.golden import read_golden
 from assets.index.poisoning import copied_share, crowds
 from assets.lake import Lake

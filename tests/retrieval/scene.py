@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from assets.index.desired import Access
 from retrieval import Filters, Principal
 from tests.retrieval.oracle import CLEARANCES, Passage, World, asked_for
-from tests.support import GoldDocument, Index
+from tests.support import Connection, GoldDocument, Index
 
 READ_AT = datetime.now(UTC)
 PUBLISHED_AT = READ_AT - timedelta(days=30)
@@ -178,3 +178,12 @@ def marks_in(*found: object) -> set[str]:
 def named(passages: Sequence[Passage]) -> list[tuple[str, str, str]]:
     """Id, text and title of passages, sorted."""
     return sorted((p.chunk_id, p.text, p.document.name) for p in passages)
+
+
+def enter(connection: Connection, principal: Principal, release: int | None = None) -> None:
+    """Enter as a principal over a plain connection, as the library does."""
+    row = connection.execute(
+        "select problem from knowledge.enter(%s, %s, %s, %s)",
+        [principal.tenant, sorted(principal.roles), CLEARANCES.index(principal.clearance), release],
+    ).fetchone()
+    assert row == (None,)

@@ -14,7 +14,7 @@ from psycopg import errors, sql
 
 from retrieval import Principal, SchemaError
 from retrieval.schema.migrate import OWNER, READABLE, READER, migrate
-from tests.retrieval.oracle import CLEARANCES
+from tests.retrieval.scene import enter
 from tests.support import (
     Connection,
     Databases,
@@ -51,14 +51,6 @@ def served(shared_index: Index) -> Index:
 def reader(served: Index) -> Iterator[Connection]:
     with psycopg.connect(served.server.dsn(READER, served.name), autocommit=True) as connection:
         yield connection
-
-
-def enter(connection: Connection, principal: Principal, release: int | None = None) -> None:
-    row = connection.execute(
-        "select problem from knowledge.enter(%s, %s, %s, %s)",
-        [principal.tenant, sorted(principal.roles), CLEARANCES.index(principal.clearance), release],
-    ).fetchone()
-    assert row == (None,)
 
 
 def run_as(connection: Connection, principal: Principal, *statements: str, parameters: Sequence[Any] = ()) -> None:

@@ -17,7 +17,7 @@ import pytest
 from retrieval import Principal
 from retrieval.schema.migrate import READABLE, READER, migrate
 from tests.retrieval.oracle import CLEARANCES
-from tests.retrieval.scene import COMMON, Scene, marks_in, scene
+from tests.retrieval.scene import COMMON, Scene, enter, marks_in, scene
 from tests.support import Connection, Databases, GoldDocument, Index, WordsEncoder, everyone
 
 NOBODY = Principal(user="nobody", tenant="corp", roles=["unheard-of"])
@@ -39,14 +39,6 @@ def world(shared_index: Index) -> Iterator[Scene]:
 def reader(world: Scene) -> Iterator[Connection]:
     with psycopg.connect(world.index.server.dsn(READER, world.index.name), autocommit=True) as connection:
         yield connection
-
-
-def enter(connection: Connection, principal: Principal, release: int | None = None) -> None:
-    row = connection.execute(
-        "select problem from knowledge.enter(%s, %s, %s, %s)",
-        [principal.tenant, sorted(principal.roles), CLEARANCES.index(principal.clearance), release],
-    ).fetchone()
-    assert row == (None,)
 
 
 def run(connection: Connection, statement: str) -> list[tuple[Any, ...]]:

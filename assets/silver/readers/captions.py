@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from assets.silver.limits import Limits
 from assets.silver.normalise import one_line
 from assets.silver.readers.clock import CLOCK, seconds
-from assets.silver.readers.transcript import Cue
+from assets.silver.readers.cue import Cue
 from assets.silver.refusal import RefusedError
 
 if TYPE_CHECKING:

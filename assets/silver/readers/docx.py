@@ -15,16 +15,16 @@ from assets.silver.limits import Limits
 from assets.silver.readers.archive import Archive
 from assets.silver.readers.docx_numbering import Numbering, read_numbering
 from assets.silver.readers.docx_styles import (
-    LOOKS,
     PLAIN,
-    Look,
+    RUN_PROPERTIES,
+    RunFormat,
     Style,
     Styles,
     hiding_of,
     is_shaded,
-    look_of,
     over,
     read_styles,
+    run_format,
     shades,
 )
 from assets.silver.readers.flow import Flow, Piece, promote_headings
@@ -62,8 +62,8 @@ _REMOVED = frozenset({"del", "moveFrom", "rt"})
 _WRAPPERS = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag"})
 _NUMBER_NONE = "0"
 """The numbering id that takes a paragraph out of the list its style puts it in."""
-_SHADED = Look(shaded=True)
-_TELLING = frozenset({"del", "rStyle", *LOOKS})
+_SHADED = RunFormat(shaded=True)
+_TELLING = frozenset({"del", "rStyle", *RUN_PROPERTIES})
 """Run properties that tell something; fonts and languages, the most frequent ones, do not."""
 _SYMBOLS = range(0xF000, 0xF100)
 """Private code points under which symbol fonts hide their glyphs."""
@@ -175,7 +175,7 @@ class _Walk:
         properties = named(leading(element, "pPr"))
         style = self.styles.style(attribute(properties.get("pStyle"), "val") or self.styles.default_paragraph)
         behind = _SHADED if shaded or not self.paper_white or shades(properties.get("shd")) else PLAIN
-        base = over(behind, over(style.look, self.styles.defaults))
+        base = over(behind, over(style.formatting, self.styles.defaults))
         printed = _Paragraph()
         self._runs(element, base, printed)
         page = printed.page or self.page
@@ -201,7 +201,7 @@ class _Walk:
         properties: dict[str, _Element],
         page: int,
         printed: _Paragraph,
-        base: Look,
+        base: RunFormat,
     ) -> None:
         mark, depth = self._mark(style, properties) if text.strip() else (None, 0)
         outline = properties.get("outlineLvl")
@@ -232,7 +232,7 @@ class _Walk:
             first = self.flow.pieces[before]
             first.text = f"{mark} {first.text.strip()}"
 
-    def _runs(self, parent: _Element, base: Look, printed: _Paragraph) -> None:
+    def _runs(self, parent: _Element, base: RunFormat, printed: _Paragraph) -> None:
         for element in parent:
             name = LOCAL[element.tag]
             if name == "r":
@@ -250,15 +250,15 @@ class _Walk:
             elif len(element):
                 self._runs(element, base, printed)
 
-    def _run(self, run: _Element, base: Look, printed: _Paragraph) -> None:
+    def _run(self, run: _Element, base: RunFormat, printed: _Paragraph) -> None:
         inner = list(run)
         names = list(map(LOCAL_OF, map(TAG, inner)))
-        look = base
+        formatting = base
         if names[:1] == ["rPr"]:
-            said = self._look(inner.pop(0))
+            said = self._formatting(inner.pop(0))
             if said is None:
                 return
-            look = over(said, base)
+            formatting = over(said, base)
             del names[0]
         if names == ["t"] and not self._fields:
             text = inner[0].text or ""
@@ -267,27 +267,27 @@ class _Walk:
             text = "".join(self._run_text(names, inner, printed))
         if not text:
             return
-        hiding = hiding_of(look)
+        hiding = hiding_of(formatting)
         if hiding is not None:
             printed.hidden.append((hiding, text))
             return
         printed.text.append(text)
         if text.strip():
-            size = look.half_points or 20
+            size = formatting.half_points or 20
             printed.letters[size] = printed.letters.get(size, 0) + len(text)
-            printed.bold = printed.bold and bool(look.bold)
+            printed.bold = printed.bold and bool(formatting.bold)
 
-    def _look(self, properties: _Element) -> Look | None:
+    def _formatting(self, properties: _Element) -> RunFormat | None:
         """How a run with these properties looks, None where it was deleted."""
         said = named(properties)
         if _TELLING.isdisjoint(said):
             return PLAIN
         if "del" in said and switched_on(said["del"]):
             return None
-        look = look_of(said)
+        formatting = run_format(said)
         if "rStyle" in said:
-            look = over(look, self.styles.style(attribute(said["rStyle"], "val")).look)
-        return look
+            formatting = over(formatting, self.styles.style(attribute(said["rStyle"], "val")).formatting)
+        return formatting
 
     def _run_text(self, names: list[str], inner: list[_Element], printed: _Paragraph) -> Iterator[str]:
         for name, element in zip(names, inner, strict=True):

@@ -22,7 +22,7 @@ _BODY_TEXT = 9
 """Outline level of a paragraph that is no heading."""
 
 
-class Look(NamedTuple):
+class RunFormat(NamedTuple):
     """How a run is printed; None where nothing is said.
 
     Attributes:
@@ -48,33 +48,25 @@ class Look(NamedTuple):
         return None
 
 
-PLAIN = Look()
+PLAIN = RunFormat()
 
 
 @lru_cache(4096)
-def hiding_of(look: Look) -> str | None:
-    """`Look.hidden`, worked out once for a look."""
-    return look.hidden
+def hiding_of(formatting: RunFormat) -> str | None:
+    """`RunFormat.hidden`, computed once for each."""
+    return formatting.hidden
 
 
 @lru_cache(4096)
-def over(look: Look, base: Look) -> Look:
-    """A look where it says something, else another one. Documents repeat a few looks in thousands of runs."""
-    return Look(
-        base.vanish if look.vanish is None else look.vanish,
-        base.colour if look.colour is None else look.colour,
-        base.half_points if look.half_points is None else look.half_points,
-        base.shaded if look.shaded is None else look.shaded,
-        base.bold if look.bold is None else look.bold,
+def over(formatting: RunFormat, base: RunFormat) -> RunFormat:
+    """What a formatting leaves open, taken from another one. Documents repeat a few in thousands of runs."""
+    return RunFormat(
+        base.vanish if formatting.vanish is None else formatting.vanish,
+        base.colour if formatting.colour is None else formatting.colour,
+        base.half_points if formatting.half_points is None else formatting.half_points,
+        base.shaded if formatting.shaded is None else formatting.shaded,
+        base.bold if formatting.bold is None else formatting.bold,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ListPlace:
-    """Where a paragraph stands in a list: the numbering it uses and how deep, from 0."""
-
-    numbering: str
-    depth: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +80,7 @@ class Style:
 
     name: str = ""
     base: str | None = None
-    look: Look = PLAIN
+    formatting: RunFormat = PLAIN
     outline: int | None = None
     numbering: str | None = None
     depth: int | None = None
@@ -97,9 +89,9 @@ class Style:
 
 @dataclass(slots=True)
 class Styles:
-    """The styles of a document, by their id; what one says is looked at when it is used, for most never are."""
+    """The styles of a document, by their id; each is read when it is first used, because most never are."""
 
-    defaults: Look = PLAIN
+    defaults: RunFormat = PLAIN
     default_paragraph: str | None = None
     _elements: dict[str, _Element] = field(default_factory=dict)
     _resolved: dict[str, Style] = field(default_factory=dict)
@@ -145,7 +137,7 @@ def read_styles(archive: Archive, part: str | None) -> Styles:
     if part is None or part not in archive:
         return styles
     root = archive.xml(part)
-    styles.defaults = look_of(named(child(root, "docDefaults", "rPrDefault", "rPr")))
+    styles.defaults = run_format(named(child(root, "docDefaults", "rPrDefault", "rPr")))
     for element in children(root, "style"):
         said = {LOCAL[name]: str(value) for name, value in element.items()}
         style_id = said.get("styleId", "")
@@ -160,13 +152,13 @@ def _style_of(element: _Element) -> Style:
     paragraph = named(said.get("pPr"))
     numbering = named(paragraph.get("numPr"))
     outline = paragraph.get("outlineLvl")
-    look = look_of(named(said.get("rPr")))
+    formatting = run_format(named(said.get("rPr")))
     if shades(paragraph.get("shd")):
-        look = look._replace(shaded=True)
+        formatting = formatting._replace(shaded=True)
     return Style(
         name=attribute(said.get("name"), "val") or "",
         base=attribute(said.get("basedOn"), "val"),
-        look=look,
+        formatting=formatting,
         outline=None if outline is None else number(outline, "val", _BODY_TEXT),
         numbering=attribute(numbering.get("numId"), "val"),
         depth=number(numbering["ilvl"], "val") if "ilvl" in numbering else None,
@@ -174,11 +166,11 @@ def _style_of(element: _Element) -> Style:
     )
 
 
-LOOKS = frozenset({"vanish", "b", "sz", "color", "highlight", "shd"})
-"""Names of what `look_of` looks at."""
+RUN_PROPERTIES = frozenset({"vanish", "b", "sz", "color", "highlight", "shd"})
+"""Names of the run properties that `run_format` reads."""
 
 
-def look_of(said: Mapping[str, _Element]) -> Look:
+def run_format(said: Mapping[str, _Element]) -> RunFormat:
     """What run properties (`w:rPr`), by their names, say."""
     if not said:
         return PLAIN
@@ -186,7 +178,7 @@ def look_of(said: Mapping[str, _Element]) -> Look:
     colour = attribute(said.get("color"), "val")
     highlight = attribute(said.get("highlight"), "val")
     shaded = shades(said.get("shd")) or (highlight is not None and highlight not in ("none", "white"))
-    return Look(
+    return RunFormat(
         vanish=None if vanish is None else switched_on(vanish),
         colour=colour,
         half_points=None if size is None else number(size, "val", 20),
@@ -217,7 +209,7 @@ def _inherit(style: Style, base: Style) -> Style:
     return Style(
         name=style.name,
         base=style.base,
-        look=over(style.look, base.look),
+        formatting=over(style.formatting, base.formatting),
         outline=base.outline if style.outline is None else style.outline,
         numbering=base.numbering if style.numbering is None else style.numbering,
         depth=base.depth if style.depth is None else style.depth,

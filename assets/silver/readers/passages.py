@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from assets.silver.readers.clock import LONGEST_S
-from assets.silver.readers.transcript import Cue
+from assets.silver.readers.cue import Cue
 
 SPEECH_RATE = 15.0
 """Characters a second of German and English speech, blanks included."""

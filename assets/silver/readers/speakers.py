@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from operator import itemgetter
 
-from assets.silver.readers.transcript import Cue
+from assets.silver.readers.cue import Cue
 
 _MAX_WORDS = 4
 _FEWEST = 2

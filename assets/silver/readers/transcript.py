@@ -12,6 +12,8 @@ from typing import NamedTuple
 from assets.silver.document import Document
 from assets.silver.limits import DEFAULT_LIMITS, Limits
 from assets.silver.normalise import DocumentBuilder
+from assets.silver.readers.cue import Cue
+from assets.silver.readers.speakers import named
 from assets.silver.refusal import RefusedError
 
 MAX_SECONDS = 60.0
@@ -38,27 +40,6 @@ _NO_SENTENCE_END = re.compile(
 )
 
 
-class Cue(NamedTuple):
-    """What is shown between two moments of a recording.
-
-    Attributes:
-        start_s, end_s: seconds; `end_s` is not before `start_s`.
-        lines: text as shown, clean and without markup.
-        new_turn: another person begins to speak, even if none is named.
-    """
-
-    start_s: float
-    end_s: float
-    lines: tuple[str, ...]
-    speaker: str | None = None
-    new_turn: bool = False
-
-    @property
-    def text(self) -> str:
-        """The lines as one."""
-        return " ".join(self.lines)
-
-
 class Turn(NamedTuple):
     """A stretch of speech of one voice, at most about `MAX_SECONDS` and `MAX_CHARACTERS` long."""
 
@@ -82,8 +63,6 @@ def document_of(
     Raises:
         RefusedError: `too_many_cues`.
     """
-    from assets.silver.readers.speakers import named
-
     if len(cues) > limits.cues:
         raise RefusedError("too_many_cues", f"{len(cues)} cues")
     builder = DocumentBuilder()

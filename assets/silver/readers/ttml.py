@@ -16,7 +16,8 @@ from assets.silver.normalise import one_line
 from assets.silver.readers import xml_tree
 from assets.silver.readers.clock import LONGEST_S, rounded
 from assets.silver.readers.clock import seconds as clock_seconds
-from assets.silver.readers.transcript import Cue, document_of
+from assets.silver.readers.cue import Cue
+from assets.silver.readers.transcript import document_of
 from assets.silver.readers.xml_tree import attribute, local
 from assets.silver.refusal import RefusedError
 

@@ -1,4 +1,4 @@
-"""Looks at the files of the inbox: reads what is new among them, and decides which policy covers each."""
+"""Observes the files of the inbox: reads those that are new, and decides which policy covers each."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def observe(
     Args:
         inbox: the watched folder.
         found: what `scan` gave, all of it or that of some sources.
-        cache: fingerprints of earlier looks; it learns from this one.
+        cache: fingerprints of earlier observations; those of this one are added.
         now_ns: time before the scan, nanoseconds since 1970.
         settle_s: files, and policies, that changed within so many seconds are left for the next time.
         max_bytes: larger files are not loaded.
@@ -60,18 +60,18 @@ def observe(
         ConfigurationError: the inbox is gone.
         InboxUnavailableError: its storage did not answer.
     """
-    look = _Look(inbox_root(inbox), cache, now_ns, settle_s, max_bytes, is_erased)
-    results = [look.at(item) for item in found]
+    observer = _Observer(inbox_root(inbox), cache, now_ns, settle_s, max_bytes, is_erased)
+    results = [observer.observe(item) for item in found]
     cache.forget_others(found)
     return Observation(
         files=tuple(result for result in results if isinstance(result, Observed)),
         held=tuple(result for result in results if isinstance(result, Held)),
-        read=look.read,
+        read=observer.read,
     )
 
 
-class _Look:
-    """One look at the inbox."""
+class _Observer:
+    """Observes one file after another, as of one moment."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class _Look:
         self._is_erased = is_erased
         self.read = 0
 
-    def at(self, found: Found) -> Observed | Held:
+    def observe(self, found: Found) -> Observed | Held:
         if found.problem == "unreadable":
             return Held(found.path, "unreadable")
         if found.problem in UNOPENED:

@@ -1,4 +1,4 @@
-"""Takes into bronze what changed in one source of the inbox."""
+"""Ingests into bronze what changed in one source of the inbox."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from assets.bronze.changes import Held, Intake, RemovalLimit
 from assets.bronze.contract import SOURCE_FILES
 from assets.bronze.erased import erased_bytes
 from assets.bronze.intake import intake_batches, plan_intake, state_of
-from assets.bronze.look import observe
+from assets.bronze.observe import observe
 from assets.bronze.scan import scan
 from assets.contract import SOURCES
 from assets.stores import Stores
@@ -20,7 +20,7 @@ REMOVAL_FLOOR = 1
 
 
 @dataclass(frozen=True)
-class Taken:
+class IngestedSource:
     """What was taken in from one source.
 
     Attributes:
@@ -37,7 +37,7 @@ class Taken:
 def plan_sources(
     stores: Stores, sources: tuple[str, ...] = SOURCES, *, settle_s: float = 0.0, confirm_deletions: bool = False
 ) -> dict[str, Intake]:
-    """What bronze lacks, by source, from one look at the inbox.
+    """What bronze lacks, by source, from one observation of the inbox.
 
     Args:
         settle_s: files younger than this are left for the next time.
@@ -68,7 +68,7 @@ def plan_sources(
     return plans
 
 
-def take_in(stores: Stores, source: str, *, confirm_deletions: bool = False) -> Taken:
+def ingest_source(stores: Stores, source: str, *, confirm_deletions: bool = False) -> IngestedSource:
     """Append what changed in a source to today's partition."""
     intake = plan_sources(stores, (source,), confirm_deletions=confirm_deletions)[source]
     kinds: Counter[str] = Counter()
@@ -80,4 +80,4 @@ def take_in(stores: Stores, source: str, *, confirm_deletions: bool = False) -> 
         stores.lake.append(SOURCE_FILES, stores.vault.seal(batch.table, now=now))
         kinds.update(batch.table.column("kind").to_pylist())
         held += batch.held
-    return Taken(kinds, tuple(held), intake.withheld)
+    return IngestedSource(kinds, tuple(held), intake.withheld)

@@ -35,7 +35,7 @@ _CALLS = {
 """Machine (AUDIT_ARCH_…) and denied calls, by number (asm/unistd_64.h; asm-generic/unistd.h)."""
 
 
-def seclude() -> bool:
+def deny_calls() -> bool:
     """Deny this process and its children every new connection, and whatever reaches into other processes.
 
     Sockets that are open stay so. For good; returns False where the system knows no such filter.

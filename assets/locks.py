@@ -1,8 +1,8 @@
 """Who may work on lake and index at once: runs side by side, an erasure alone.
 
 A run that had read a document before it was erased would write it back afterwards, and a file about to be committed
-would be deleted as one that nobody needs. The turn is an advisory lock of Postgres, which everyone who works on the
-same index shares, and which a killed process gives back.
+would be deleted as one that nobody needs. The lock is an advisory lock of Postgres: everyone who works on the same
+index meets at it, and the server releases it when a process is killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOCK = 0x6B6E6F78
 """Next to the lock of publishing ("know" in ASCII) and not the same: a run publishes while it works."""
 
 WAIT_S = 600
-"""Seconds that somebody waits for a turn: the longest step of a run, an erasure of a large lake."""
+"""Seconds to wait for the lock: the longest step of a run, an erasure of a large lake."""
 
 
 class BusyError(TransientError):
@@ -31,29 +31,29 @@ Connect = Callable[[], psycopg.Connection[tuple[Any, ...]]]
 
 
 @contextmanager
-def beside_others(connect: Connect, *, wait_s: float = WAIT_S) -> Iterator[None]:
+def shared_lock(connect: Connect, *, wait_s: float = WAIT_S) -> Iterator[None]:
     """For runs: work while others do.
 
     Raises:
         BusyError: an erasure is under way.
     """
-    with _turn(connect, "pg_advisory_lock_shared", wait_s, "An erasure is under way"):
+    with _advisory_lock(connect, "pg_advisory_lock_shared", wait_s, "An erasure is under way"):
         yield
 
 
 @contextmanager
-def alone(connect: Connect, *, wait_s: float = WAIT_S) -> Iterator[None]:
+def exclusive_lock(connect: Connect, *, wait_s: float = WAIT_S) -> Iterator[None]:
     """For erasures: work when nobody else does.
 
     Raises:
         BusyError: a run goes on for longer than was waited.
     """
-    with _turn(connect, "pg_advisory_lock", wait_s, "A run or an erasure is under way"):
+    with _advisory_lock(connect, "pg_advisory_lock", wait_s, "A run or an erasure is under way"):
         yield
 
 
 @contextmanager
-def _turn(connect: Connect, function: str, wait_s: float, busy: str) -> Iterator[None]:
+def _advisory_lock(connect: Connect, function: str, wait_s: float, busy: str) -> Iterator[None]:
     with connect() as connection:
         connection.execute("select set_config('lock_timeout', %s, false)", [f"{int(wait_s * 1000)}ms"])
         try:

@@ -54,27 +54,34 @@ def main() -> int:
         _share_models(root / "home")
         run([sys.executable, "-c", PREPARE], environment)
         first = knowledge(["ingest"], environment)
-        embedding = run([sys.executable, "-c", EMBED], environment)
-        unchanged = [knowledge(["ingest"], environment) for _ in range(3)]
-        edits = [_edit(inbox, environment, number) for number in range(EDITS)]
-        measures.notes = {"first": first.answer, "embedding": embedding.answer}
         measures.add("files", float(first.answer["received"].get("content", 0)), "files")
-        measures.add("texts_embedded", float(embedding.answer["texts"]), "texts")
         measures.add("first_run_s", first.wall_s, "s")
         measures.add("first_run_cpu_s", first.cpu_s, "s")
+        note(f"first run: {first.wall_s:.0f} s, {first.cpu_s:.0f} s CPU")
+        embedding = run([sys.executable, "-c", EMBED], environment)
+        measures.notes = {"first": first.answer, "embedding": embedding.answer}
+        measures.add("texts_embedded", float(embedding.answer["texts"]), "texts")
         measures.add("bare_embedding_s", embedding.wall_s, "s")
         measures.add("bare_embedding_cpu_s", embedding.cpu_s, "s")
         measures.add("run_over_embedding", first.wall_s / embedding.wall_s, "ratio", 1.25)
         measures.add("run_over_embedding_cpu", first.cpu_s / embedding.cpu_s, "ratio")
-        measures.add("unchanged_s", statistics.median(u.wall_s for u in unchanged), "s")
-        measures.add(
-            "unchanged_over_first", statistics.median(u.wall_s for u in unchanged) / first.wall_s, "ratio", 0.05
-        )
+        note(f"embedding alone: {embedding.wall_s:.0f} s, {embedding.cpu_s:.0f} s CPU")
+        unchanged = statistics.median(knowledge(["ingest"], environment).wall_s for _ in range(3))
+        measures.add("unchanged_s", unchanged, "s")
+        measures.add("unchanged_over_first", unchanged / first.wall_s, "ratio", 0.05)
+        note(f"nothing changed: {unchanged:.1f} s")
+        edits = [_edit(inbox, environment, number) for number in range(EDITS)]
         measures.add("drop_to_answer_s", statistics.median(edits), "s", 10)
+        note(f"one edit: {', '.join(f'{seconds:.1f}' for seconds in edits)} s")
         with daemon(environment) as _:
             drops = [_drop(inbox, environment, number) for number in range(DAEMON_DROPS)]
         measures.add("drop_to_answer_daemon_s", statistics.median(drops), "s", 30)
     return measures.finish(arguments)
+
+
+def note(text: str) -> None:
+    """A line about the progress, apart from the table."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def stage(corpus: Path, inbox: Path, limit: int | None) -> Path:
@@ -161,7 +168,8 @@ def _share_models(home: Path) -> None:
 def _edit(inbox: Path, environment: dict[str, str], number: int) -> float:
     """Seconds from an edit of one file to the answer from it, by `knowledge ingest`."""
     path = sorted(p for p in (inbox).rglob("*") if p.suffix in {".md", ".txt"})[number]
-    marker = f"Zwischenruf {number}: das Kennwort lautet quittengelb{number}."
+    marker = f"Zwischenruf {number}: der Aushang am Tor ist quittengelb{number}."
+    # no words around it that would make a name or a secret of it, which are redacted
     path.write_text(path.read_text(encoding="utf-8", errors="replace") + f"\n\n{marker}\n", encoding="utf-8")
     began = time.perf_counter()
     knowledge(["ingest"], environment)

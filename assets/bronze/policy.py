@@ -110,7 +110,7 @@ class OwnAccess:
 
 
 class _UnusableError(Exception):
-    """Something in a policy is wrong; the message names the key."""
+    """Something in a policy is wrong; the message names the key, or each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,31 +299,43 @@ def _check_repetition(text: str) -> None:
 
 
 def _policy_rules(mapping: Mapping[str, Any]) -> Rules:
-    _check_keys(mapping, POLICY_KEYS)
-    rules = {key: _CHECKS[key](value) for key, value in mapping.items() if key != "metadata"}
-    if "metadata" in mapping:
-        rules["metadata"] = _metadata(mapping["metadata"])
-    return rules
+    return _checked(mapping, POLICY_KEYS, lambda key, value: _CHECKS[key](value))
 
 
 def _sidecar_rules(mapping: Mapping[str, Any]) -> Rules:
-    _check_keys(mapping, (*SIDECAR_TEXTS, *SIDECAR_LISTS, "access"))
-    rules: dict[str, Any] = {}
-    for key, value in mapping.items():
-        if key == "access":
-            rules[key] = _access_rules(value)
-        elif key in SIDECAR_LISTS:
-            rules[key] = [_text(item, key) for item in (value if isinstance(value, list) else [value])]
-        else:
-            rules[key] = _text(value, key)
-    return rules
+    return _checked(mapping, (*SIDECAR_TEXTS, *SIDECAR_LISTS, "access"), _sidecar_value)
+
+
+def _sidecar_value(key: str, value: object) -> object:
+    if key == "access":
+        return _access_rules(value)
+    if key in SIDECAR_LISTS:
+        return [_text(item, key) for item in (value if isinstance(value, list) else [value])]
+    return _text(value, key)
 
 
 def _access_rules(mapping: object) -> Rules:
     if not isinstance(mapping, Mapping) or not mapping:
         raise _UnusableError(f"access must hold {', '.join(ACCESS_KEYS[:-1])} or {ACCESS_KEYS[-1]}")
-    _check_keys(mapping, ACCESS_KEYS)
-    return {key: _CHECKS[key](value) for key, value in mapping.items()}
+    return _checked(mapping, ACCESS_KEYS, lambda key, value: _CHECKS[key](value))
+
+
+def _checked(mapping: Mapping[Any, Any], known: Collection[str], check: Callable[[str, object], object]) -> Rules:
+    """The mapping with each value checked; whoever wrote it learns of all that is wrong in it at once."""
+    rules: dict[str, Any] = {}
+    problems: list[str] = []
+    unknown = [_key(key) for key in mapping if key not in known]
+    if unknown:
+        problems.append(f"unknown key{'s' * (len(unknown) > 1)} {', '.join(unknown)} (known: {', '.join(known)})")
+    for key, value in mapping.items():
+        if key in known:
+            try:
+                rules[key] = check(key, value)
+            except _UnusableError as error:
+                problems.append(str(error))
+    if problems:
+        raise _UnusableError("; ".join(problems))
+    return rules
 
 
 def _check_spelling(front_matter: Mapping[Any, Any]) -> None:
@@ -331,12 +343,6 @@ def _check_spelling(front_matter: Mapping[Any, Any]) -> None:
     for key in front_matter:
         if isinstance(key, str) and key != "access" and key.strip().casefold() == "access":
             raise _UnusableError("access must be written in lower case")
-
-
-def _check_keys(mapping: Mapping[Any, Any], allowed: Collection[str]) -> None:
-    for key in mapping:
-        if key not in allowed:
-            raise _UnusableError(f"unknown key {_key(key)} (known: {', '.join(allowed)})")
 
 
 def _key(key: object) -> str:
@@ -417,6 +423,17 @@ def _keep_out_of_index(value: object) -> list[str]:
     return sorted(set(value))
 
 
+def _metadata(value: object) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise _UnusableError("metadata must hold keys and values")
+    for key, item in value.items():
+        if not isinstance(key, str) or key in (SIDECAR, ""):
+            raise _UnusableError(f"metadata has a key {_key(key)} that is not allowed")
+        if not all(isinstance(part, str | int) for part in (item if isinstance(item, list) else [item])):
+            raise _UnusableError(f"metadata {_key(key)} must be a text, a number, or a list of these")
+    return dict(value)
+
+
 def _unless(problem: str | None, key: str, value: object) -> object:
     if problem is not None:
         raise _UnusableError(f"{key} {problem}")
@@ -445,18 +462,8 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "screening": _screening,
     "allowed_sources": _allowed_sources,
     "keep_out_of_index": _keep_out_of_index,
+    "metadata": _metadata,
 }
-
-
-def _metadata(value: object) -> dict[str, object]:
-    if not isinstance(value, Mapping):
-        raise _UnusableError("metadata must hold keys and values")
-    for key, item in value.items():
-        if not isinstance(key, str) or key in (SIDECAR, ""):
-            raise _UnusableError(f"metadata has a key {_key(key)} that is not allowed")
-        if not all(isinstance(part, str | int) for part in (item if isinstance(item, list) else [item])):
-            raise _UnusableError(f"metadata {_key(key)} must be a text, a number, or a list of these")
-    return dict(value)
 
 
 def _text(value: object, key: str) -> str:

@@ -234,6 +234,16 @@ BROKEN = [
 ]
 
 
+def test_everything_wrong_in_a_policy_is_said_at_once(inbox: Inbox) -> None:
+    inbox.put("blog/_policy.yaml", "role: [sales]\nteam: a\ntenant: 12\nroles: [sales]\nttl: 0\n")
+
+    detail = inbox.problem("blog/a/b/file.md").detail
+
+    assert "unknown keys role, team (known:" in detail
+    assert "; tenant must be" in detail and "; ttl must be" in detail
+    assert "roles must be" not in detail
+
+
 @pytest.mark.parametrize(("text", "said"), BROKEN, ids=[str(number) for number in range(len(BROKEN))])
 def test_a_broken_policy_rejects_even_where_a_nearer_one_says_everything(inbox: Inbox, text: str, said: str) -> None:
     inbox.put("blog/_policy.yaml", text)

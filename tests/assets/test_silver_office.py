@@ -301,6 +301,7 @@ def test_sheets_are_tables_with_values_as_people_see_them() -> None:
     ]
     assert {block.page for block in document.blocks} == {1}
     assert hidden_of(document) == {"hidden_cells": "verborgen", "comment": "intern", "hidden_sheet": "geheim"}
+    assert "1 hidden sheet was left out" in document.notes
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,8 @@ def read(content: bytes, limits: Limits) -> Document:
         if pieces and (len(sheets) > 1 or not _TITLE_OF_A_PROGRAM.fullmatch(name.strip())):
             flow.add(Piece("heading", name, 1, page))
         flow.pieces += pieces
-    notes = (f"{unshown} hidden sheets were left out",) if unshown else ()
+    left_out = "1 hidden sheet was left out" if unshown == 1 else f"{unshown} hidden sheets were left out"
+    notes = (left_out,) if unshown else ()
     return core_properties(archive).over(flow.document(READER, notes))
 
 

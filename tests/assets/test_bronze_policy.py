@@ -240,7 +240,8 @@ def test_everything_wrong_in_a_policy_is_said_at_once(inbox: Inbox) -> None:
     detail = inbox.problem("blog/a/b/file.md").detail
 
     assert "unknown keys role, team (known:" in detail
-    assert "; tenant must be" in detail and "; ttl must be" in detail
+    assert "; tenant must be" in detail
+    assert "; ttl must be" in detail
     assert "roles must be" not in detail
 
 

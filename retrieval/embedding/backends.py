@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ONNXRUNTIME = "onnxruntime"
 SENTENCE_TRANSFORMERS = "sentence-transformers"
 
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+"""Variable that keeps onnxruntime from sending what it does to its makers."""
+
 BATCH = 8
 """Texts that sentence-transformers embeds at once: fastest on CPU among 1, 4, 8 and 16 with 250 tokens each."""
 
@@ -43,8 +46,12 @@ class OnnxBackend:
     """Runs the exported graph, one text at a time on one core each, without importing torch."""
 
     def __init__(self, directory: ModelDirectory, tokenizer: Tokenizer, threads: int) -> None:
+        # From 1.29 on it reports to Microsoft what is loaded and how long that took, and a process that was forked
+        # while that thread was there hangs when it ends. It looks at the variable once, when it is imported.
+        os.environ.setdefault(NO_TELEMETRY, "1")
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()  # where somebody else has imported it before
         options = onnxruntime.SessionOptions()
         # several texts side by side keep the cores busier than several cores on one text, and cost less in total
         options.intra_op_num_threads = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -131,3 +132,27 @@ def test_serving_imports_nothing_heavy(encoder: Encoder, models_dir: Path) -> No
         cwd=Path(__file__).resolve().parents[2],
     )
     assert (finished.stdout, finished.stderr) == ("[]\n", "")
+
+
+def test_the_runtime_tells_nobody_and_a_process_that_is_forked_later_ends(encoder: Encoder, models_dir: Path) -> None:
+    """With its telemetry onnxruntime sends what it loads to its makers, and forked processes wait for that thread."""
+    program = (
+        "import os, sys; from pathlib import Path; from retrieval.embedding import load_encoder\n"
+        "encoder = load_encoder(Path(sys.argv[1]), threads=1)\n"
+        "before = encoder.encode_query('Hallo')\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    sys.exit(int((encoder.encode_query('Hallo') != before).any()))\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    finished = subprocess.run(
+        [sys.executable, "-c", program, str(models_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert (finished.stdout, finished.stderr) == ("0 1\n", "")

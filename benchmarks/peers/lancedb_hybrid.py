@@ -24,7 +24,7 @@ def main() -> None:
     def ask(question: str, query: Any) -> list[int]:
         words = "".join(c if c.isalnum() or c == " " else " " for c in question)
         search = table.search(query_type="hybrid").vector(query).text(words).where(where, prefilter=True)
-        rows = search.rerank(reranker).limit(CANDIDATES).select(["id"]).to_arrow()
+        rows = search.rerank(reranker).limit(CANDIDATES).select(["id", "text"]).to_arrow()
         return list(rows["id"].to_pylist()[:K])
 
     run(data, ask)

@@ -41,8 +41,13 @@ _PAUSES_S = (0.1, 0.5, 2.0)
 _SHARE = 0.9
 """Share of the memory limit that all workers have together while they work at the same time."""
 
-_LEAST_MEMORY = 300_000_000
-"""Address space of a worker in bytes below which readers find no room for their libraries."""
+_LEAST_MEMORY = 400_000_000
+"""Address space of a worker in bytes below which readers find no room for their libraries: 290 MB when all are there,
+360 MB while the model of languages is loaded. There are fewer workers rather than smaller ones."""
+
+_ROOM = 100_000_000
+"""Address space in bytes that a file finds free at least. A worker that has less was left so by an earlier file, and
+libraries that are loaded late would fail in it in ways of their own."""
 
 _LARGE = 0.04
 """A file of more than this share of the memory limit is read alone from the start."""
@@ -131,6 +136,14 @@ class _Worker:
         except (ValueError, KeyError, TypeError):
             return _Failed("garbled", "its answer makes no sense", reader)
 
+    def address_space(self) -> int:
+        """Bytes of address space it has taken; 0 where the system does not tell."""
+        try:
+            pages = Path(f"/proc/{self._process.pid}/statm").read_bytes().split()[0]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
     def end(self) -> None:
         """Kill it, and what it started."""
         self._connection.close()
@@ -158,7 +171,8 @@ class Sandbox:
 
     Args:
         limits: what one file may ask for.
-        workers: most processes that read at the same time; None: one for each core, at most four.
+        workers: most processes that read at the same time; None: one for each core, at most four. Fewer where the
+            limit of memory gives no room for so many.
         module: where the workers find `read`, with the arguments of `assets.silver.readers.registry.read`.
         sleep: waits before a worker is started again.
     """
@@ -172,7 +186,8 @@ class Sandbox:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.limits = limits
-        self.workers = workers or min(4, len(os.sched_getaffinity(0)))
+        fitting = int(_SHARE * limits.memory_bytes) // _LEAST_MEMORY
+        self.workers = max(1, min(workers or min(4, len(os.sched_getaffinity(0))), fitting))
         self._module = module
         self._sleep = sleep
         self._idle: deque[_Worker] = deque()
@@ -180,7 +195,6 @@ class Sandbox:
         self._reading = 0
         self._alone = False
         self._shared = min(limits.memory_bytes, max(_LEAST_MEMORY, int(_SHARE * limits.memory_bytes / self.workers)))
-
         weakref.finalize(self, _end, self._idle)
 
     def warm_up(self) -> None:
@@ -261,7 +275,7 @@ class Sandbox:
     def _taken(self, *, fresh: bool) -> _Worker:
         with self._turn:
             worker = self._idle.pop() if self._idle else None
-        if worker is not None and fresh and worker.files:
+        if worker is not None and worker.files and (fresh or worker.address_space() > self._shared - _ROOM):
             worker.end()
             worker = None
         return worker or self._started()
@@ -331,6 +345,8 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
+        # numpy would take 40 MB of address space and a thread for each core of the machine
+        "OPENBLAS_NUM_THREADS": "1",
         "LC_ALL": "C.UTF-8",
         "HOME": "/nonexistent",
     }

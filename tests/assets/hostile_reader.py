@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import resource
 import signal
@@ -18,13 +19,14 @@ from assets.silver.limits import Limits
 from assets.silver.refusal import RefusedError
 
 STATE: list[str] = []
+KEPT: list[bytearray] = []
 """What earlier files left behind in this worker."""
 
 
 def read(
     content: bytes, path: str, limits: Limits, *, chosen: Callable[[str], None] | None = None
 ) -> tuple[Document, ...]:
-    """Obeys the content: `crash`, `hang`, `wait`, `eat N`, `write PATH`, `environment` …"""
+    """Obeys the content: `crash`, `hang`, `wait`, `eat N`, `keep N`, `threads MODULE`, `environment` …"""
     if chosen is not None:
         chosen("hostile/1")
     what, _, argument = content.decode().partition(" ")
@@ -48,6 +50,13 @@ def read(
         time.sleep(1000)
     elif what == "eat":
         said = str(len(bytearray(int(argument))))
+    elif what == "keep":
+        KEPT.append(bytearray(int(argument)))
+    elif what == "try":
+        said = _try(int(argument))
+    elif what == "threads":
+        importlib.import_module(argument)
+        said = str(len(list(Path("/proc/self/task").iterdir())))
     elif what == "write":
         Path(argument).write_text("escaped", encoding="utf-8")
     elif what == "connect":
@@ -68,6 +77,15 @@ def read(
     elif what == "shout":
         said = "x" * int(argument)
     return (Document(said, (Block("paragraph", 0, len(said)),), "hostile/1"),)
+
+
+def _try(size: int) -> str:
+    """Does without what it finds no room for, as the look-up of a codec does, and says nothing of it."""
+    try:
+        bytearray(size)
+    except MemoryError:
+        return "there is none"
+    return "there is room"
 
 
 def _recurse(depth: int) -> int:

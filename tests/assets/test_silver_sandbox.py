@@ -28,7 +28,7 @@ from benchmarks.fuzz import BROKEN, FOUND, mutations
 from benchmarks.fuzz import LIMITS as LIMITS_OF_FUZZING
 from benchmarks.fuzz_samples import samples
 
-LIMITS = Limits(seconds=0.5, memory_bytes=400_000_000, unpacked_bytes=1_000_000)
+LIMITS = Limits(seconds=0.5, memory_bytes=1_000_000_000, unpacked_bytes=1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_sizes_are_said_as_people_say_them(count: int, said: str) -> None:
         ("raise", "reader_crashed", "KeyError"),
         ("recurse", "nested_too_deep", None),
         ("hang", "too_slow", "more than 0.5 s of computing"),
-        ("eat 2000000000", "too_much_memory", "400 MB of memory were not enough"),
+        ("eat 2000000000", "too_much_memory", "1 GB of memory were not enough"),
         ("refuse encrypted", "encrypted", "line 3"),
         ("refuse no_such_reason", "reader_crashed", "KeyError"),
         ("shout 9000000", "unpacks_too_large", "its text is larger than what may be unpacked"),
@@ -89,7 +89,29 @@ def test_a_reader_that_waits_for_ever_is_ended() -> None:
 
 
 def test_a_file_that_needs_much_memory_is_read_alone(sandbox: Sandbox) -> None:
-    assert said(sandbox, "eat 320000000") == "320000000"
+    assert said(sandbox, "eat 600000000") == "600000000"
+
+
+def test_a_worker_that_a_file_left_full_reads_no_other(sandbox: Sandbox) -> None:
+    before = said(sandbox, "pid")
+    assert said(sandbox, "pid") == before
+
+    said(sandbox, "keep 380000000")
+
+    assert said(sandbox, "try 90000000") == "there is room"
+    assert said(sandbox, "pid") != before
+
+
+def test_there_are_as_many_workers_as_the_memory_holds() -> None:
+    numbers = [
+        Sandbox(replace(LIMITS, memory_bytes=size), workers=4).workers for size in (10**8, 5 * 10**8, 10**9, 2 * 10**9)
+    ]
+
+    assert numbers == [1, 1, 2, 4]
+
+
+def test_libraries_start_no_threads_of_their_own(sandbox: Sandbox) -> None:
+    assert said(sandbox, "threads numpy") == "1"
 
 
 def test_a_file_is_not_blamed_for_what_another_left_behind() -> None:
@@ -260,7 +282,7 @@ def test_documents_come_out_of_the_wire_as_they_went_in(
 def test_what_the_parent_holds_is_not_taken_for_the_workers() -> None:
     held = bytearray(600_000_000)  # more than a worker may use
     held[::4096] = b"x" * len(held[::4096])
-    sandbox = Sandbox(LIMITS, module="tests.assets.hostile_reader", workers=1)
+    sandbox = Sandbox(replace(LIMITS, memory_bytes=400_000_000), module="tests.assets.hostile_reader", workers=1)
     try:
         with pytest.raises(RefusedError) as refused:
             sandbox.read(b"crash", "a.txt")

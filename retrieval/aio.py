@@ -16,22 +16,25 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from retrieval import staged, statements
 from retrieval.breaker import Attempt
 from retrieval.connections import (
+    BACKEND,
     BECOME_READER,
     COMMIT,
     ROLE,
     ROLE_PARAMETERS,
+    TRANSACTIONS,
     AsyncConnection,
     session,
     statement_limit_s,
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, Value, queue_timeout
+from retrieval.core import CLOSED, SPACE, SWITCHING, TRY_S, Core, Value, queue_timeout
 from retrieval.database import Database
-from retrieval.errors import ConfigurationError, UnavailableError
+from retrieval.errors import ConfigurationError, KnowledgeError, UnavailableError
 from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
 from retrieval.options import Options
+from retrieval.pooling import TASKS
 from retrieval.principal import Principal
 from retrieval.query_vector import LazyFuture, QueryVector
 from retrieval.result import Filters, SearchResult
@@ -55,9 +58,9 @@ class AsyncRetriever(Core):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
             database.dsn,
-            connection_class=AsyncConnection,
-            configure=self._configure,
-            name="knowledge-async",
+            connection_class=AsyncConnection.noting(self._note),
+            configure=self._configure_noting,
+            name=TASKS,
             **self._pool_options(),
         )
 
@@ -76,10 +79,10 @@ class AsyncRetriever(Core):
         retriever._loop = asyncio.get_running_loop()
         try:
             await retriever._first_contact()
-        except UnavailableError:
+        except UnavailableError as problem:
             if not retriever._has_standby:
                 raise
-            retriever._breaker.trip()
+            retriever._breaker.trip(problem)
             await retriever._pool.open()
         return retriever
 
@@ -205,14 +208,15 @@ class AsyncRetriever(Core):
             await self._pool.putconn(connection)
 
     async def _acquire(self, deadline: Deadline) -> AsyncConnection:
-        limit = Deadline(min(self.settings.connect_timeout_s, deadline.left()))
+        began, limit = self._now(), Deadline(min(self.settings.connect_timeout_s, deadline.left()))
         cancelled = _cancelled()
         while True:
             try:
                 connection = await self._pool.getconn(min(TRY_S, limit.left()))
             except PoolTimeout:
-                if not limit.left():
-                    raise UnavailableError(NO_CONNECTION) from None
+                error = self._no_connection(began, over=not limit.left())
+                if error is not None:
+                    raise error from None
             except PoolClosed:
                 raise UnavailableError(CLOSED) from None
             else:
@@ -239,12 +243,10 @@ class AsyncRetriever(Core):
             if attempt.probe:
                 await self._start_server(search.deadline)
             return await self._answer(search, embedding)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             if not worth_retrying(error):
                 translate(error)
             return await self._answer_again(search, embedding)
-        except psycopg.Error as error:
-            translate(error)
         finally:
             embedding.cancel()
 
@@ -348,6 +350,7 @@ class AsyncRetriever(Core):
             async with await AsyncConnection.connect(
                 self._database.dsn, connect_timeout=self.settings.connect_timeout_s
             ) as connection:
+                await self._check_pooler(connection)
                 await self._configure(connection)
                 row = await (await connection.execute(SPACE)).fetchone()
                 self.space = self._space_of(row) if row else None
@@ -355,10 +358,36 @@ class AsyncRetriever(Core):
         except psycopg.Error as error:
             translate(error)
 
+    async def _check_pooler(self, connection: AsyncConnection) -> None:
+        connection.limit_s = statement_limit_s(self.settings)
+        ((backend,),) = await (await connection.execute(BACKEND)).fetchall()
+        await connection.commit()
+        if backend == connection.info.backend_pid:
+            return
+        try:
+            async with await AsyncConnection.connect(
+                self._database.dsn, connect_timeout=self.settings.connect_timeout_s
+            ) as other:
+                other.limit_s = connection.limit_s
+                shared = (await (await other.execute(BACKEND)).fetchall()) == [(backend,)]
+        except psycopg.OperationalError:
+            return
+        if shared:
+            raise ConfigurationError(TRANSACTIONS)
+
+    async def _configure_noting(self, connection: AsyncConnection) -> None:
+        try:
+            await self._configure(connection)
+        except (psycopg.Error, KnowledgeError) as error:
+            self._note(error)
+            raise
+
     async def _configure(self, connection: AsyncConnection) -> None:
         from pgvector.psycopg import register_vector_async
 
         connection.limit_s = statement_limit_s(self.settings)
+        # in the transaction that sets role and limits: a pooler may have given it another session than the ones before
+        ((backend,),) = await (await connection.execute(BACKEND)).fetchall()
         role = await (await connection.execute(ROLE, ROLE_PARAMETERS)).fetchone()
         if self.must_change_role(role):
             await connection.execute(BECOME_READER)
@@ -367,7 +396,7 @@ class AsyncRetriever(Core):
         await connection.commit()
         await register_vector_async(connection)
         await connection.commit()
-        connection.trips = Trips(connection)
+        connection.trips = Trips(connection, None if backend == connection.info.backend_pid else backend)
 
 
 def _cancelled() -> int:

@@ -9,12 +9,15 @@ After Nygard, "Release It!" (2007), ch. 5.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 
 from retrieval.errors import KnowledgeError, TransientError, UnavailableError
+
+LOG = logging.getLogger("retrieval")
 
 PAUSE_MAX_S = 30.0
 """Longest pause: somebody who mends a database should not wait much longer for it to be noticed."""
@@ -68,17 +71,33 @@ class Breaker:
             self._probing = True
             return Attempt(self, self._generation, probe=True)
 
-    def trip(self) -> None:
+    def trip(self, error: BaseException | None = None) -> None:
         """Open it now, as when it is known to be down."""
         with self._lock:
-            if self._opened is None:
-                self._open(self._first_pause)
+            if self._opened is not None:
+                return
+            self._open(self._first_pause)
+        self._tell(error)
 
-    def settle(self, attempt: Attempt, worked: bool | None) -> None:
-        """Note how an attempt ended; None where that says nothing about the thing."""
+    def settle(self, attempt: Attempt, worked: bool | None, error: BaseException | None = None) -> None:
+        """Note how an attempt ended; None where that says nothing about the thing.
+
+        What opens the breaker is logged once, and that it has closed; probes that fail in between are not.
+
+        Args:
+            error: the library's own, told with it.
+        """
         with self._lock:
-            if attempt.generation != self._generation:
-                return  # it began before the last change, and tells of a time that is over
+            before = self._opened
+            self._settle(attempt, worked)
+            after = self._opened
+        if before is None and after is not None:
+            self._tell(error)
+        elif before is not None and after is None:
+            LOG.info("%s answers again", self._what)
+
+    def _settle(self, attempt: Attempt, worked: bool | None) -> None:
+        if attempt.generation == self._generation:  # else it tells of a time that is over
             if attempt.probe:
                 self._probing = False
                 if worked:
@@ -92,6 +111,10 @@ class Breaker:
                 self._failures += 1
                 if self._failures >= self._limit:
                     self._open(self._first_pause)
+
+    def _tell(self, error: BaseException | None) -> None:
+        why = f": {error}" if isinstance(error, KnowledgeError) else ""
+        LOG.warning("%s has failed and is left alone for a while%s", self._what, why)
 
     def _left(self) -> float:
         assert self._opened is not None
@@ -128,4 +151,4 @@ class Attempt:
             worked = True
         elif isinstance(error, TransientError):
             worked = False
-        self._breaker.settle(self, worked)
+        self._breaker.settle(self, worked, error)

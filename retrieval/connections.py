@@ -7,20 +7,21 @@ socket open. So the client counts the time itself, in the one method through whi
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import psycopg
 from psycopg import sql, waiting
 from psycopg.errors import _WaitTimeout
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from retrieval.database import unreachable
-from retrieval.errors import SchemaError, UnavailableError
+from retrieval.errors import ConfigurationError, SchemaError, UnavailableError
 from retrieval.limits import Deadline
 from retrieval.schema.migrate import OWNER, READER
 from retrieval.settings import Settings
 from retrieval.statements import WALK_ENDS
-from retrieval.trip import Rows, Step, Trips
+from retrieval.trip import STALE, MovedError, Rows, Step, Trips
 
 GRACE_S = 0.5
 """Seconds that a server gets beyond its own limit for a statement to say that it was exceeded."""
@@ -35,11 +36,20 @@ ROLE = sql.SQL(
 ROLE_PARAMETERS = {"reader": READER, "owner": OWNER}
 BECOME_READER = sql.SQL("set role {}").format(sql.Identifier(READER))
 
+BACKEND = sql.SQL("select pg_backend_pid()")
+TRANSACTIONS = (
+    "Between this process and Postgres stands a pooler that gives every transaction another session (PgBouncer:"
+    " pool_mode = transaction), but role, limits and prepared statements belong to a session: let KNOWLEDGE_DSN lead to"
+    " one with pool_mode = session, or to Postgres itself"
+)
+
 COMMIT: Step = sql.SQL("commit"), {}
 """Sent behind the last statement of a trip, whose end waits for both; the driver's own would wait once more."""
 
 QUERY_CANCELED = "57014"
 READ_ONLY = "25006"
+PROTOCOL_VIOLATION = "08P01"
+"""What PgBouncer says where it gives every statement another session, among other things."""
 NOT_SET_UP = frozenset({"3F000", "42P01", "42703", "42883", "42501"})
 """SQLSTATEs of a schema, table, column or function that is not there, or may not be used."""
 
@@ -63,6 +73,9 @@ _SESSION = (
     # So many cost as much as comparing some 16,000.
     f"set hnsw.max_scan_tuples = {WALK_ENDS}",
 )
+
+
+Note = Callable[[psycopg.Error], None]
 
 
 class SilentError(psycopg.OperationalError):
@@ -93,14 +106,39 @@ class _Limited:
         self.pgconn.finish()
         return SilentError("the server did not answer in time")
 
+    def end_trip(self) -> None:
+        """Close the connection where a trip was left before its end, by an error of the driver or by what a handler of
+        signals has raised: the next one would take its answers for its own."""
+        if self.pgconn.pipeline_status != PipelineStatus.OFF:
+            self.pgconn.finish()
+
 
 class Connection(_Limited, psycopg.Connection[tuple[Any, ...]]):
     """A connection of threads."""
 
+    @classmethod
+    def noting(cls, note: Note) -> type[Connection]:
+        """Such connections that tell somebody why they could not be opened: a pool keeps that to itself."""
+
+        class Noting(cls):  # type: ignore[misc, valid-type]
+            @classmethod
+            def connect(cls, conninfo: str = "", **arguments: Any) -> Connection:
+                try:
+                    opened: Connection = super().connect(conninfo, **arguments)
+                except psycopg.Error as error:
+                    note(error)
+                    raise
+                return opened
+
+        return Noting
+
     def trip(self, *steps: Step) -> list[Rows]:
         """Rows of some statements, sent together."""
         with self.lock:
-            rows: list[Rows] = self.wait(self.trips.run(steps))
+            try:
+                rows: list[Rows] = self.wait(self.trips.run(steps))
+            finally:
+                self.end_trip()
         return rows
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
@@ -118,10 +156,29 @@ class Connection(_Limited, psycopg.Connection[tuple[Any, ...]]):
 class AsyncConnection(_Limited, psycopg.AsyncConnection[tuple[Any, ...]]):
     """A connection of tasks."""
 
+    @classmethod
+    def noting(cls, note: Note) -> type[AsyncConnection]:
+        """As for `Connection`."""
+
+        class Noting(cls):  # type: ignore[misc, valid-type]
+            @classmethod
+            async def connect(cls, conninfo: str = "", **arguments: Any) -> AsyncConnection:
+                try:
+                    opened: AsyncConnection = await super().connect(conninfo, **arguments)
+                except psycopg.Error as error:
+                    note(error)
+                    raise
+                return opened
+
+        return Noting
+
     async def trip(self, *steps: Step) -> list[Rows]:
         """Rows of some statements, sent together."""
         async with self.lock:
-            rows: list[Rows] = await self.wait(self.trips.run(steps))
+            try:
+                rows: list[Rows] = await self.wait(self.trips.run(steps))
+            finally:
+                self.end_trip()
         return rows
 
     async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
@@ -172,14 +229,20 @@ def session(settings: Settings) -> tuple[sql.SQL | sql.Composed, ...]:
     )
 
 
-def worth_retrying(error: psycopg.OperationalError) -> bool:
+def worth_retrying(error: psycopg.Error) -> bool:
     """Whether a new connection may do better: not where the server is slow or silent, for then time is short."""
-    return error.sqlstate != QUERY_CANCELED and not isinstance(error, SilentError)
+    if isinstance(error, psycopg.OperationalError):
+        return error.sqlstate != QUERY_CANCELED and not isinstance(error, SilentError)
+    return error.sqlstate in STALE
 
 
 def translate(error: psycopg.Error) -> NoReturn:
     """Raise the library's error for one of the driver's. The driver's text may quote values and is dropped."""
     state = error.sqlstate or ""
+    if isinstance(error, MovedError) or (
+        state == PROTOCOL_VIOLATION and "transaction blocks not allowed" in str(error)
+    ):
+        raise ConfigurationError(TRANSACTIONS) from None
     if isinstance(error, SilentError):
         raise UnavailableError(
             "The database did not answer in time (KNOWLEDGE_STATEMENT_TIMEOUT_MS, KNOWLEDGE_SEARCH_TIMEOUT_MS):"

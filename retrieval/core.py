@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -21,7 +22,7 @@ from retrieval import feedback
 from retrieval.analysis import ANALYZER
 from retrieval.audit import labels, load_key, pseudonym
 from retrieval.breaker import Breaker
-from retrieval.connections import BECOME_READER, ROLE, ROLE_PARAMETERS, Connection, statement_limit_s
+from retrieval.connections import BECOME_READER, ROLE, ROLE_PARAMETERS, Connection, statement_limit_s, translate
 from retrieval.database import Database
 from retrieval.errors import (
     ConfigurationError,
@@ -31,6 +32,7 @@ from retrieval.errors import (
     ModelMismatchError,
     NoReleaseError,
     OverloadedError,
+    PermanentError,
     SchemaError,
     UnavailableError,
     UnsafeRoleError,
@@ -38,6 +40,7 @@ from retrieval.errors import (
 from retrieval.fusion import DEFAULT, Scale, similarity_scale
 from retrieval.limits import Deadline, Gate, RateLimit
 from retrieval.outbox import Outbox, sender
+from retrieval.pooling import quiet
 from retrieval.principal import Principal
 from retrieval.query_cache import QueryCache
 from retrieval.query_vector import QueryVector
@@ -133,6 +136,7 @@ class Core:
         self._delivery: Future[int] | None = None
         self._standby = self._open_standby(wall)
         self.space: Space | None = None
+        self._trouble: tuple[float, type[KnowledgeError], str] | None = None
         self._partitions: dict[tuple[int, str], int] = {}
         self._vectors: QueryCache[QueryVector] = QueryCache(settings.query_cache_size)
         size, seconds = settings.result_cache_size, settings.result_cache_s
@@ -166,6 +170,7 @@ class Core:
 
     def _pool_options(self) -> dict[str, Any]:
         """What both kinds of connection pool are made with."""
+        quiet()
         seconds = self.settings.connect_timeout_s
         return {
             "min_size": 1,
@@ -176,6 +181,27 @@ class Core:
             "kwargs": {"connect_timeout": seconds, "prepare_threshold": None},
             "open": False,
         }
+
+    def _note(self, error: psycopg.Error | KnowledgeError) -> None:
+        """Note why the pool could not open a connection, for the searches that wait for one."""
+        try:
+            if isinstance(error, psycopg.Error):
+                translate(error)
+            raise error
+        except KnowledgeError as known:
+            self._trouble = self._now(), type(known), str(known)
+
+    def _no_connection(self, since: float, *, over: bool) -> KnowledgeError | None:
+        """Why there is no connection.
+
+        Args:
+            since: when the search began to wait; what went wrong before says nothing of now.
+            over: whether it has waited for as long as it may; else only what waiting does not help against.
+        """
+        at, kind, sentence = self._trouble or (since, UnavailableError, NO_CONNECTION)
+        if at < since:
+            kind, sentence = UnavailableError, NO_CONNECTION
+        return kind(sentence) if over or issubclass(kind, PermanentError) else None
 
     @property
     def _is_forked(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import psycopg
 
-from retrieval.errors import ConfigurationError, UnavailableError
+from retrieval.errors import ConfigurationError, KnowledgeError, UnavailableError
 from retrieval.schema.migrate import MIGRATIONS, OWNER, READER, bootstrap, migrate, schema_version
 from retrieval.server import DATABASE, SUPERUSER, EmbeddedServer
 from retrieval.settings import Settings
@@ -71,7 +72,8 @@ class Database:
         """One connection, opened within the time limit.
 
         Raises:
-            UnavailableError: nobody answers, or the login is refused.
+            UnavailableError: nobody answers.
+            ConfigurationError: the login is refused.
         """
         if self.server is not None:
             self.server.ensure_running()
@@ -103,7 +105,40 @@ def _set_up(server: EmbeddedServer) -> None:
     migrate(server.dsn(OWNER))
 
 
-def unreachable(error: psycopg.Error) -> UnavailableError:
-    """The error for a database that cannot be used now; the driver's words name host and cause, no secret."""
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+_REFUSED = re.compile(
+    # Postgres (backend/libpq/auth.c, backend/utils/init), its German messages, libpq, PgBouncer
+    r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects|is not permitted to log in"
+    r"|role \"[^\n]*\" does not exist|permission denied for database"
+    r"|Authentifizierung für Benutzer [^\n]* fehlgeschlagen|kein pg_hba\.conf-Eintrag|pg_hba\.conf lehnt"
+    r"|hat keine Berechtigung zum Einloggen|Rolle [^\n]* existiert nicht|keine Berechtigung für Datenbank"
+    r"|no such user"
+)
+"""What a server says that lets a login in neither now nor later. The driver gives no SQLSTATE for it, its words alone;
+in another language than these two, a refused login looks like a server that is gone."""
+_ATTEMPT = re.compile(r"^- host: '([^']*)'(.*?)(?=^- host: |\Z)", re.MULTILINE | re.DOTALL)
+"""One of several attempts, as the driver lists them: host, and what it said."""
+
+
+def unreachable(error: psycopg.Error) -> KnowledgeError:
+    """The error for a database that cannot be used now; the driver's words name host and cause, no secret.
+
+    Returns:
+        `ConfigurationError` where the login was refused, and trying again will not help; else `UnavailableError`.
+    """
+    said = str(error).strip()
+    reason = said.splitlines()[0] if said else type(error).__name__
+    if _refused(said):
+        return ConfigurationError(
+            f"The database refuses the login: {reason}. Check user, password and database in KNOWLEDGE_DSN (or"
+            " KNOWLEDGE_OWNER_DSN), and who may log in there"
+        )
     return UnavailableError(f"The database cannot be reached: {reason}. Check KNOWLEDGE_DSN, or try again later")
+
+
+def _refused(said: str) -> bool:
+    """Whether every host that was tried has refused the login, on one of its addresses at least: of two hosts, the one
+    that is gone may come back and let it in."""
+    refused: dict[str, bool] = {}
+    for host, words in _ATTEMPT.findall(said) or [("", said)]:
+        refused[host] = refused.get(host, False) or _REFUSED.search(words) is not None
+    return all(refused.values())

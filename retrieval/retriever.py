@@ -16,22 +16,25 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from retrieval import staged, statements
 from retrieval.breaker import Attempt
 from retrieval.connections import (
+    BACKEND,
     BECOME_READER,
     COMMIT,
     ROLE,
     ROLE_PARAMETERS,
+    TRANSACTIONS,
     Connection,
     session,
     statement_limit_s,
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, NO_CONNECTION, SPACE, SWITCHING, TRY_S, Core, queue_timeout
+from retrieval.core import CLOSED, SPACE, SWITCHING, TRY_S, Core, queue_timeout
 from retrieval.database import Database
-from retrieval.errors import UnavailableError
+from retrieval.errors import ConfigurationError, KnowledgeError, UnavailableError
 from retrieval.feedback import Outcome
 from retrieval.limits import Deadline
 from retrieval.options import Options
+from retrieval.pooling import THREADS
 from retrieval.principal import Principal
 from retrieval.query_vector import LazyFuture, QueryVector
 from retrieval.result import Filters, SearchResult
@@ -53,9 +56,9 @@ class Retriever(Core):
         super().__init__(settings, database, **arguments)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             database.dsn,
-            connection_class=Connection,
-            configure=self._configure,
-            name="knowledge",
+            connection_class=Connection.noting(self._note),
+            configure=self._configure_noting,
+            name=THREADS,
             **self._pool_options(),
         )
 
@@ -86,10 +89,10 @@ class Retriever(Core):
         retriever = cls(settings, Database.named(settings), **arguments)
         try:
             retriever._first_contact()
-        except UnavailableError:
+        except UnavailableError as problem:
             if not retriever._has_standby:
                 raise
-            retriever._breaker.trip()
+            retriever._breaker.trip(problem)
             retriever._pool.open()
         return retriever
 
@@ -231,13 +234,14 @@ class Retriever(Core):
 
     def _acquire(self, deadline: Deadline) -> Connection:
         """A connection out of the pool, asked for again and again: the pool gives up its own tries, never a waiter."""
-        limit = Deadline(min(self.settings.connect_timeout_s, deadline.left()))
+        began, limit = self._now(), Deadline(min(self.settings.connect_timeout_s, deadline.left()))
         while True:
             try:
                 return self._pool.getconn(min(TRY_S, limit.left()))
             except PoolTimeout:
-                if not limit.left():
-                    raise UnavailableError(NO_CONNECTION) from None
+                error = self._no_connection(began, over=not limit.left())
+                if error is not None:
+                    raise error from None
             except PoolClosed:
                 raise UnavailableError(CLOSED) from None
 
@@ -258,12 +262,10 @@ class Retriever(Core):
             if attempt.probe:
                 self._start_server(search.deadline)
             return self._answer(search, embedding)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             if not worth_retrying(error):
                 translate(error)
             return self._answer_again(search, embedding)
-        except psycopg.Error as error:
-            translate(error)
         finally:
             embedding.cancel()
 
@@ -358,6 +360,7 @@ class Retriever(Core):
         self._database.prepare()
         try:
             with Connection.connect(self._database.dsn, connect_timeout=self.settings.connect_timeout_s) as connection:
+                self._check_pooler(connection)
                 self._configure(connection)
                 row = connection.execute(SPACE).fetchone()
                 self.space = self._space_of(row) if row else None
@@ -365,10 +368,39 @@ class Retriever(Core):
         except psycopg.Error as error:
             translate(error)
 
+    def _check_pooler(self, connection: Connection) -> None:
+        """Refuse a pooler that changes sessions behind a connection, before role and settings get into those of others.
+
+        In such a one a second connection is given the session that the first one does not use just now.
+        """
+        connection.limit_s = statement_limit_s(self.settings)
+        ((backend,),) = connection.execute(BACKEND).fetchall()
+        connection.commit()
+        if backend == connection.info.backend_pid:
+            return
+        try:
+            with Connection.connect(self._database.dsn, connect_timeout=self.settings.connect_timeout_s) as other:
+                other.limit_s = connection.limit_s
+                shared = other.execute(BACKEND).fetchall() == [(backend,)]
+        except psycopg.OperationalError:
+            return  # it has no other session to give: each connection has its own
+        if shared:
+            raise ConfigurationError(TRANSACTIONS)
+
+    def _configure_noting(self, connection: Connection) -> None:
+        """Prepare a connection of the pool, which tells nobody what is wrong with it."""
+        try:
+            self._configure(connection)
+        except (psycopg.Error, KnowledgeError) as error:
+            self._note(error)
+            raise
+
     def _configure(self, connection: Connection) -> None:
         from pgvector.psycopg import register_vector
 
         connection.limit_s = statement_limit_s(self.settings)
+        # in the transaction that sets role and limits: a pooler may have given it another session than the ones before
+        ((backend,),) = connection.execute(BACKEND).fetchall()
         if self.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone()):
             connection.execute(BECOME_READER)
         for statement in session(self.settings):
@@ -376,4 +408,4 @@ class Retriever(Core):
         connection.commit()
         register_vector(connection)
         connection.commit()
-        connection.trips = Trips(connection)
+        connection.trips = Trips(connection, None if backend == connection.info.backend_pid else backend)

@@ -30,6 +30,18 @@ Rows = list[tuple[Any, ...]]
 Key = tuple[bytes, tuple[int, ...]]
 """What is prepared: a statement with numbered parameters, and their types."""
 
+STALE = frozenset({"26000", "0A000"})
+"""SQLSTATEs of a statement that somebody else has discarded, or whose columns were changed since it was prepared."""
+
+BACKEND = b"select pg_catalog.pg_backend_pid()"
+"""Which process of the server answers."""
+
+
+class MovedError(psycopg.Error):
+    """Another process of the server answers than the one whose session was prepared: whose role and limits are not
+    known. What it answered is dropped."""
+
+
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 
 
@@ -38,10 +50,14 @@ class Trips:
 
     Args:
         connection: of either kind; not used by anybody else meanwhile.
+        backend: process id of the server that has to answer; None where nothing stands between that could change it.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any], backend: int | None = None
+    ) -> None:
         self._pgconn = connection.pgconn
+        self._backend = None if backend is None else backend.to_bytes(4, "big")
         self._transformer = Transformer(connection)
         self._names: OrderedDict[Key, bytes] = OrderedDict()
         self._made = 0
@@ -51,6 +67,7 @@ class Trips:
 
         Raises:
             psycopg.Error: what the server says of the first that fails; those behind it did not run.
+            MovedError: another process of the server has answered.
         """
         pgconn, fresh = self._pgconn, OrderedDict[Key, bytes]()
         adapted = [self._adapted(*step) for step in steps]
@@ -60,6 +77,10 @@ class Trips:
         pgconn.enter_pipeline_mode()
         if pgconn.transaction_status == pq.TransactionStatus.IDLE:
             pgconn.send_query_params(b"begin", None)
+            wanted.append(False)
+        checked = None if self._backend is None else len(wanted)
+        if checked is not None:
+            pgconn.send_query_params(BACKEND, None, result_format=pq.Format.BINARY)
             wanted.append(False)
         for key, values, formats in adapted:
             name = self._names.get(key) or fresh.get(key)
@@ -82,11 +103,14 @@ class Trips:
         done = {place for place, result in enumerate(results) if result.status == pq.ExecStatus.COMMAND_OK}
         self._names.update((key, fresh[key]) for place, key in made.items() if place in done)
         self._names.update(one for place, one in dropped.items() if place not in done)
-        for result in results:
+        for place, result in enumerate(results):
+            told = place == checked and result.status == pq.ExecStatus.TUPLES_OK
+            if told and result.get_value(0, 0) != self._backend:
+                raise MovedError("another process of the server answers")
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 error = error_from_result(result, self._transformer.encoding)
-                if isinstance(error, psycopg.errors.InvalidSqlStatementName):
-                    self._names.clear()  # somebody else has discarded them
+                if error.sqlstate in STALE:
+                    self._names.clear()
                 raise error
         for key, *_ in adapted:  # the last used come last
             if key in self._names:

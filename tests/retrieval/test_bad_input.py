@@ -33,7 +33,7 @@ from retrieval import (
     UnknownTenantError,
     UnsafeRoleError,
 )
-from retrieval.database import Database
+from retrieval.database import Database, unreachable
 from retrieval.schema.migrate import OWNER, READER
 from retrieval.server import SUPERUSER
 from tests.support import Databases, GoldDocument, Index, WordsEncoder, asker, everyone
@@ -267,6 +267,90 @@ def test_a_host_that_accepts_and_says_nothing_is_given_up_in_time(served: Index)
         began = time.monotonic()
         failure(connecting(served, dsn, connect_timeout_s=2), UnavailableError, "cannot be reached: .*timeout")
         assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ('connection to server at "db", port 5432 failed: FATAL:  password authentication failed for user "x"', "no"),
+        ('connection to server at "db" failed: fe_sendauth: no password supplied', "no"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "x", database "y", no encryption', "no"),
+        ('FATAL:  role "x" is not permitted to log in', "no"),
+        ('FATAL:  role "x" does not exist', "no"),
+        ('FATAL:  permission denied for database "y"', "no"),
+        ('FATAL:  database "y" does not exist', "later"),
+        ("FATAL:  Passwort-Authentifizierung für Benutzer »x« fehlgeschlagen", "no"),
+        ("FATAL:  Rolle »x« existiert nicht", "no"),
+        ("FATAL:  no such user: x", "no"),
+        ("FATAL:  the database system is starting up", "later"),
+        ("FATAL:  the database system is shutting down", "later"),
+        ("FATAL:  sorry, too many clients already", "later"),
+        ('FATAL:  too many connections for role "x"', "later"),
+        ('connection to server at "db", port 5432 failed: Connection refused', "later"),
+        ("connection timeout expired", "later"),
+        ("", "later"),
+        # one host by two addresses, of which the server listens on one
+        ("x\n- host: 'localhost', port: '1': Connection refused\n- host: 'localhost': authentication failed", "no"),
+        # two hosts: the first one may come back
+        (
+            "authentication failed\n- host: 'a': Connection refused\n\tIs it?\n- host: 'b': authentication failed",
+            "later",
+        ),
+        ("x\n- host: 'a': no such user\n- host: 'b': password authentication failed", "no"),
+    ],
+)
+def test_a_refused_login_is_told_from_a_server_that_is_gone(words: str, kind: str) -> None:
+    error = unreachable(psycopg.OperationalError(words))
+    assert type(error) is (ConfigurationError if kind == "no" else UnavailableError)
+    assert (words.splitlines() or ["OperationalError"])[0] in str(error)
+
+
+def test_a_login_that_the_server_does_not_know_is_a_mistake_in_the_settings(served: Index, tmp_path: Path) -> None:
+    nobody = served.server.dsn("nobody_of_this_name", served.name)
+    failure(connecting(served, nobody), ConfigurationError, "^The database refuses the login: .*KNOWLEDGE_DSN")
+    settings = served.settings.model_copy(update={"standby": tmp_path, "home": tmp_path})
+    failure(lambda: Retriever.connect(nobody, settings=settings), ConfigurationError, "refuses the login")
+
+    async def twin() -> None:
+        await AsyncRetriever.connect(nobody, settings=served.settings)
+
+    failure(lambda: asyncio.run(twin()), ConfigurationError, "^The database refuses the login")
+
+
+def test_a_login_that_is_taken_away_and_given_back(databases: Databases, served: Index) -> None:
+    """Refused at once and as what it is, by threads and tasks; nothing is remembered of it when it is let in again."""
+
+    def shut(name: str) -> None:
+        with databases.admin() as admin:
+            admin.execute(sql.SQL("alter role {} nologin").format(sql.Identifier(name)))
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", [name])
+
+    def opened(name: str) -> None:
+        with databases.admin() as admin:
+            admin.execute(sql.SQL("alter role {} login").format(sql.Identifier(name)))
+
+    async def twin(dsn: str, name: str) -> None:
+        async with await AsyncRetriever.connect(dsn, settings=served.settings, encoder=WordsEncoder()) as retriever:
+            assert await retriever.search("fox", principal=ADA)
+            shut(name)
+            with pytest.raises(ConfigurationError, match=r"refuses the login: .*not permitted to log in"):
+                await retriever.search("fox", principal=ADA)
+            opened(name)
+            assert await retriever.search("fox", principal=ADA)
+
+    with login(databases, f"grant {READER} to {{}}") as name:
+        dsn = served.server.dsn(name, served.name)
+        with Retriever.connect(dsn, settings=served.settings, encoder=WordsEncoder()) as retriever:
+            assert retriever.search("fox", principal=ADA)
+            shut(name)
+            began = time.monotonic()
+            for _ in range(2):
+                refused = "refuses the login: .*not permitted to log in"
+                failure(lambda: retriever.search("fox", principal=ADA), ConfigurationError, refused)
+            assert time.monotonic() - began < 2 * served.settings.connect_timeout_s
+            opened(name)
+            assert retriever.search("fox", principal=ADA)
+        asyncio.run(twin(dsn, name))
 
 
 @pytest.mark.parametrize("dsn", [f"{MARK} word", f"postgresql://ada:{MARK}@/x?{MARK}=1", f"host='{MARK}"])

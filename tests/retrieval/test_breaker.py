@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,6 +50,25 @@ def clock() -> Clock:
 @pytest.fixture
 def breaker(clock: Clock) -> Breaker:
     return Breaker("The thing", failures=3, pause_s=2, clock=clock)
+
+
+def test_it_says_once_that_it_opens_and_why_and_that_it_closes(
+    breaker: Breaker, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "retrieval")
+    for _ in range(3):
+        fails(breaker)
+    for _ in range(5):
+        assert refuses(breaker)
+        clock.now += PAUSE_MAX_S
+        fails(breaker)
+    clock.now += PAUSE_MAX_S
+    works(breaker)
+    works(breaker)
+    assert caplog.record_tuples == [
+        ("retrieval", logging.WARNING, "The thing has failed and is left alone for a while: gone"),
+        ("retrieval", logging.INFO, "The thing answers again"),
+    ]
 
 
 def test_it_opens_after_failures_in_a_row(breaker: Breaker) -> None:

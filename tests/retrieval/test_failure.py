@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import statistics
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import pytest
 from benchmarks.failing import Load, Victim
 from retrieval import AsyncRetriever, Overloaded, Retriever, Unavailable
 from retrieval.connections import CANCEL_S, GRACE_S
+from retrieval.core import RECONNECT_S
+from retrieval.pooling import THREADS, quiet
 from tests.retrieval.failure import victim
 from tests.support import GoldDocument, WordsEncoder, asker, everyone
 
@@ -53,6 +56,33 @@ def test_under_load_nothing_hangs_and_all_comes_back(served: Victim, retriever: 
     assert set(load.counts()) == {"hits", "UnavailableError"}
     assert load.longest_s() < retriever.settings.search_timeout_ms / 1000 + SLACK_S
     assert recovered(retriever)
+
+
+def test_an_outage_is_one_line_in_the_log(
+    served: Victim, retriever: Retriever, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ask(retriever).running() as load:
+        load.wait_for("hits", 20)
+        with served.stopped():
+            load.wait_for("UnavailableError", 20)
+            time.sleep(2 * RECONNECT_S)
+            load.wait_for("UnavailableError", 20)
+        load.wait_for("hits", 20)
+    ours = [record for record in caplog.records if record.name.startswith(("psycopg", "retrieval"))]
+    (told,) = (record.getMessage() for record in ours if record.levelno >= logging.WARNING)
+    assert told.startswith("The database has failed and is left alone for a while: The database ")
+
+
+def test_the_pools_of_others_speak_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+    quiet()
+    logger = logging.getLogger("psycopg.pool")
+    logger.warning("error connecting in %r: %s", "mine", OSError("gone"))
+    logger.warning("error connecting in %r: %s", THREADS, OSError("gone"))
+    logger.warning("no arguments")
+    assert caplog.messages == ["error connecting in 'mine': gone", "no arguments"]
+    caplog.set_level(logging.DEBUG, "psycopg.pool")
+    logger.warning("error connecting in %r: %s", THREADS, OSError("gone"))
+    assert caplog.messages[2:] == [f"error connecting in {THREADS!r}: gone"]
 
 
 def test_a_restart_under_load(served: Victim, retriever: Retriever) -> None:

@@ -51,6 +51,7 @@ _TEMPLATES = {
     "{} is nested deeper than {} elements": "{} ist tiefer als {} Elemente verschachtelt",
     "groups of the RTF": "Gruppen des RTF",
     "parts of the message": "Teile der Nachricht",
+    "documents within documents": "Dokumente in Dokumenten",
     "messages within messages": "Nachrichten in Nachrichten",
     "the YAML is nested deeper than {} levels": "das YAML ist tiefer als {} Ebenen verschachtelt",
     # damage
@@ -113,6 +114,7 @@ _TEMPLATES = {
     " westlichen Kodierungen",
     # formats
     "the content is {}": "der Inhalt ist {de}",
+    "named {}, and does not begin with the header of a message": "benannt {}, aber ohne den Kopf einer Nachricht",
     "files named {} are not read": "Dateien mit der Endung {} werden nicht gelesen",
     "a ZIP archive that is no document": "ein ZIP-Archiv, das kein Dokument ist",
     "JSON without a list of entries": "JSON ohne eine Liste von Einträgen",
@@ -142,6 +144,9 @@ _TEMPLATES = {
     "a program": "ein Programm",
     "a database": "eine Datenbank",
     "a PostScript file": "eine PostScript-Datei",
+    "a subtitle file of television (EBU STL)": "eine Untertiteldatei des Fernsehens (EBU STL)",
+    "a subtitle file with styles (ASS or SSA)": "eine Untertiteldatei mit Formaten (ASS oder SSA)",
+    "a file of encoded captions (SCC)": "eine Datei mit kodierten Untertiteln (SCC)",
     # places in the inbox
     "the folder must be named {}": "der Ordner muss {} heißen",
     "a folder without permission": "ein Ordner ohne Leserecht",

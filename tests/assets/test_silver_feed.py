@@ -233,3 +233,21 @@ def test_json_feeds_that_are_refused(content: dict[str, object], code: str) -> N
     with pytest.raises(RefusedError) as refused:
         read(json.dumps({"version": "https://jsonfeed.org/version/1", **content}).encode(), "a.json", Limits(entries=4))
     assert refused.value.code == code
+
+
+def test_names_that_html_has_for_characters_are_known() -> None:
+    text = "<description><![CDATA[<p>&Uuml;ber &lt;b></p>]]></description>"
+
+    (document,) = read(rss(f"<item><title>Gr&uuml;&szlig;e &amp; mehr</title>{text}</item>"), "a.xml")
+
+    assert (document.title, document.text) == ("Grüße & mehr", "Grüße & mehr\n\nÜber <b>")
+
+
+def test_content_that_is_no_text_is_left_out() -> None:
+    entry = "<entry><id>{}</id><title>Titel</title>{}<summary>Kurz.</summary></entry>"
+    contents = ('<content type="image/png">iVBORw0KGgo=</content>', '<content mode="base64">R3LDvMOfZQ==</content>')
+    feed = "".join(entry.format(number, content) for number, content in enumerate(contents))
+
+    documents = read(f'<feed xmlns="http://www.w3.org/2005/Atom">{feed}</feed>'.encode(), "a.atom")
+
+    assert [document.text for document in documents] == ["Titel\n\nKurz."] * 2

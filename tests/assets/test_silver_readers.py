@@ -198,6 +198,15 @@ def printed(pages: list[list[str | tuple[str, int]]]) -> list[list[str | tuple[s
     return [[line.replace("\x95", "•") if isinstance(line, str) else line for line in page] for page in pages]
 
 
+def test_a_slide_that_is_built_up_is_read_once_and_keeps_its_title() -> None:
+    steps = [[("Preise", 20), *(f"Punkt {name} der Liste" for name in "ABCDEF"[:count])] for count in range(1, 7)]
+    document = read(make_pdf([["Vorher steht etwas"], *steps, ["Danach steht etwas"]]), "a.pdf")
+
+    assert document.text.count("Preise") == 1
+    assert [document.text.count(f"Punkt {name}") for name in "ABCDEF"] == [1] * 6
+    assert {block.page for block in document.blocks} == {1, 7, 8}
+
+
 def test_pdf_becomes_paragraphs_with_pages() -> None:
     document = read(make_pdf(printed(PAGES), metadata={"/Title": "Planungshandbuch"}), "handbuch.pdf")
     assert blocks_of(document) == [
@@ -303,6 +312,10 @@ def zip_file() -> bytes:
         (b'{"posts": ["a"]}', "a.json", "unknown_format"),
         (b"kein JSON", "a.json", "malformed"),
         (b"nur Text", "a.srt", "malformed"),
+        (b"nur Text", "a.eml", "malformed"),
+        (b"850STL25.01" + bytes(20), "a.stl", "unknown_format"),
+        (b"Scenarist_SCC V1.0\n\n00:00:22:00\t9425 9425\n", "a.scc", "unknown_format"),
+        (b"[Script Info]\nTitle: x\n", "a.txt", "unknown_format"),
     ],
 )
 def test_what_is_not_read_is_refused_by_its_content(content: bytes, path: str, code: str) -> None:
@@ -314,6 +327,8 @@ def test_what_is_not_read_is_refused_by_its_content(content: bytes, path: str, c
     [
         (b"---\ntitle: x\n---\nText", "a.docx", markdown.READER),
         (b"Nur Text", "notiz.pdf", text.READER),
+        (b"Nur Text", "notiz.rtf", text.READER),
+        (b"Nur Text", "notiz.ods", text.READER),
         (b"Nur Text", "LIESMICH", text.READER),
         (b"\xef\xbb\xbfWEBVTT\n\n00:01.000 --> 00:02.000\nx\n", "a.txt", webvtt.READER),
         (b"# Titel", "A.MARKDOWN", markdown.READER),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-READER = "feed/3"
+READER = "feed/4"
 
 _ROOTS = ("rss", "feed", "rdf")
 _ENTRIES = ("item", "entry")
@@ -38,6 +39,9 @@ _NO_TEXTS = frozenset(
 _KIND = "g/2005#kind"
 """End of the scheme by which exports of Blogger say what an entry is: settings, a template, a comment, a post."""
 _TEXT_KINDS = ("#post", "#page")
+_MEDIA = re.compile(r"[\w.+-]+/[\w.+-]+")
+_TEXTUAL = re.compile(r"^text/|html|[+/]xml\b", re.IGNORECASE)
+"""A media type, and what shows one of text."""
 
 
 @dataclass(slots=True)
@@ -69,7 +73,7 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Document, ...]:
         raise RefusedError("unknown_format", "XML that is no feed")
     channel = _Channel()
     inside: Element | None = None
-    for event, element in xml_tree.events(text, limits.nesting):
+    for event, element in xml_tree.events(xml_tree.html_entities(text), limits.nesting):
         name = local(element)
         if event == "start":
             if inside is None and name in _ENTRIES:
@@ -176,7 +180,12 @@ def _markup(element: Element) -> str:
             child.tag = local(child)
         return tostring(element, encoding="unicode", method="html")
     text = element.text or ""
-    return escape(text, quote=False) if element.get("type") in ("text", "text/plain") else text
+    kind = element.get("type") or ""
+    if element.get("mode") == "base64" or (
+        local(element) == "content" and _MEDIA.match(kind) and not _TEXTUAL.search(kind)
+    ):
+        return ""  # a picture or another file, in letters that are no words (RFC 4287, 4.1.3.3)
+    return escape(text, quote=False) if kind in ("text", "text/plain") else text
 
 
 def _metadata(children: dict[str, list[Element]], title: str | None) -> Metadata:

@@ -74,7 +74,9 @@ READERS: tuple[str, ...] = (
 )
 """Versions that are current: rows of another one are made again."""
 
-OFFICE_ENDINGS = frozenset(".pdf .doc .docx .dot .dotx .docm .odt .ppt .pptx .xls .xlsx .pages .key".split())
+OFFICE_ENDINGS = frozenset(".doc .dot .xls .ppt .pages .key".split()).union(
+    *(format_.endings for format_ in BINARY_FORMATS if format_.name in ("pdf", "docx", "pptx", "xlsx", "odf", "rtf"))
+)
 """Endings that promise a binary file: text under one of them was named wrongly and is read for what it is."""
 
 UNREAD_SIGNATURES = (
@@ -97,5 +99,9 @@ UNREAD_SIGNATURES = (
     (b"\x7fELF", "a program"),
     (b"SQLite format 3\x00", "a database"),
     (b"%!PS", "a PostScript file"),
+    (b"850STL", "a subtitle file of television (EBU STL)"),
+    (b"437STL", "a subtitle file of television (EBU STL)"),
+    (b"Scenarist_SCC", "a file of encoded captions (SCC)"),
+    (b"[Script Info]", "a subtitle file with styles (ASS or SSA)"),
 )
 """First bytes of formats that are not read; they are refused without unpacking a single byte."""

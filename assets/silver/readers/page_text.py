@@ -81,7 +81,7 @@ def paragraphs_of(pages: Sequence[Sequence[Line]], outline: Mapping[tuple[int, s
         pages: the lines of each page, in the order of its content; a line without text separates paragraphs.
         outline: level of each bookmark, by the page it leads to and `heading_key` of its title.
     """
-    layouts = [laid_out(page) for page in _without_running_titles(pages)]
+    layouts = [laid_out(page) for page in _without_running_titles(_without_build_steps(pages))]
     lines = [line for layout in layouts for line in layout.lines]
     _unmark_typewriting(lines)
     by_size = _levels_by_size(lines)
@@ -162,6 +162,19 @@ def _bold_headings(lines: Sequence[Line], layouts: Sequence[Layout], by_size: Ma
         if alone and after.page == line.page and by_page[line.page].ends_early(line, after):
             found[id(line)] = level
     return found
+
+
+def _without_build_steps(pages: Sequence[Sequence[Line]]) -> list[Sequence[Line]]:
+    """The pages, empty where the next one says all of it in the same places and more: slides that are built up.
+
+    Otherwise their titles would be taken for running ones.
+    """
+    printed = [Counter((line.text, _height(line)) for line in page if line.text.strip()) for page in pages]
+    placed = [all(line.placed for line in page if line.text.strip()) for page in pages]
+    return [
+        [] if placed[at] and at + 1 < len(pages) and printed[at] < printed[at + 1] else page
+        for at, page in enumerate(pages)
+    ]
 
 
 def _without_running_titles(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:

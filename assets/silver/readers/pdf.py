@@ -23,7 +23,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
-READER = "pdf/4"
+READER = "pdf/5"
 
 _LOOKED_AT = 10
 """Pages in which pypdf looks for text where PDFium has found none: scans are long."""

@@ -139,6 +139,8 @@ def _text_format(content: str, ending: str) -> TextFormat:
             return format_
     if ending in (".yaml", ".yml"):
         raise RefusedError("lone_sidecar")
+    if ending in (".eml", ".mbox", ".mht", ".mhtml"):
+        raise RefusedError("malformed", f"named {ending}, and does not begin with the header of a message")
     if ending and ending not in OFFICE_ENDINGS:
         raise RefusedError("unknown_format", f"files named {ending} are not read")
     fallback = "markdown" if _FRONT_MATTER.match(start) else "text"

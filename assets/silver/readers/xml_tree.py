@@ -17,12 +17,25 @@ _ROOT = re.compile(
     r"\A(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[[^\]]*\])?\s*>)*<(?:[\w.-]+:)?([\w.-]+)", re.S | re.I
 )
 _SEARCHED = 8192
+_CDATA_OR_ENTITY = re.compile(r"<!\[CDATA\[.*?\]\]>|<!--.*?-->|&([A-Za-z][A-Za-z0-9]{1,31});", re.S)
+_OF_XML = frozenset(("amp", "lt", "gt", "quot", "apos"))
 
 
 def root_name(text: str) -> str | None:
     """Local name of the outermost element, in lower case; None where the text does not begin like XML or HTML."""
     match = _ROOT.match(text[:_SEARCHED])
     return match[1].casefold() if match else None
+
+
+def html_entities(text: str) -> str:
+    """XML with numbers for the names that HTML has for characters (`&uuml;`), of which XML itself knows five."""
+    from html.entities import html5
+
+    def number(match: re.Match[str]) -> str:
+        characters = None if match[1] is None or match[1] in _OF_XML else html5.get(f"{match[1]};")
+        return match[0] if characters is None else "".join(f"&#{ord(character)};" for character in characters)
+
+    return _CDATA_OR_ENTITY.sub(number, text) if "&" in text else text
 
 
 def events(text: str, nesting: int) -> Iterator[tuple[str, Element]]:

@@ -78,7 +78,7 @@ def decode(content: bytes) -> Decoded:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        return _decode_declared(content) or _decode_legacy(content)
+        return _as_the_file_declares(content) or _decode_legacy(content)
     repaired = _undo_double_encoding(text)
     if repaired != text:
         return Decoded(repaired, "utf-8", ("text that was encoded as UTF-8 twice was mended",))
@@ -118,7 +118,16 @@ _DECLARED_WITHIN = 4096
 """Bytes that are searched; browsers look at the first 1024 (HTML standard, 13.2.3.2)."""
 _COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
 
-_AS_BROWSERS_DO = {"ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "tis-620": "cp874"}
+_AS_BROWSERS_DO = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
 """Encodings that browsers read as the larger one that contains them (Encoding standard, 4.2)."""
 _WESTERN = frozenset(("cp1252", "iso8859-15", "mac-roman", "cp850", "cp437", "cp858"))
 
@@ -137,7 +146,26 @@ def declared_encoding(content: bytes) -> str | None:
     return _AS_BROWSERS_DO.get(name, name)
 
 
-def _decode_declared(content: bytes) -> Decoded | None:
+def decode_declared(content: bytes, charset: str) -> str | None:
+    """Text in the character set that a message declares, read as browsers do; None where its bytes are not of it.
+
+    UTF-8 that is declared as a Western set is read as what it is.
+    """
+    try:
+        name = codecs.lookup(charset).name
+    except (LookupError, ValueError):
+        return None
+    # nobody declares ASCII who knows what he sends
+    larger = name if name == "ascii" else _AS_BROWSERS_DO.get(name, name)
+    for encoding in dict.fromkeys(("utf-8", larger, name) if larger in _WESTERN else (larger, name)):
+        try:
+            return content.decode(encoding)
+        except (LookupError, UnicodeError, ValueError):
+            continue
+    return None
+
+
+def _as_the_file_declares(content: bytes) -> Decoded | None:
     """Text as the file itself says it is encoded, where that makes sense; it is known not to be UTF-8."""
     encoding = declared_encoding(content)
     if encoding is None or encoding.startswith("utf"):

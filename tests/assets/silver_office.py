@@ -31,22 +31,32 @@ def archive(members: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def make_docx(body: str, *, prologue: str = "", pages: int | None = None, **parts: str) -> bytes:
+def make_docx(
+    body: str,
+    *,
+    prologue: str = "",
+    pages: int | None = None,
+    files: Mapping[str, str | bytes] | None = None,
+    **parts: str,
+) -> bytes:
     """A Word document with this content of `w:body`; `parts` are styles, numbering, footnotes, comments.
 
     Args:
         pages: how many pages the file says it has.
+        files: further files of the package by their names, which are the ids of their relations as well.
     """
     links = "".join(f'<Relationship Id="{name}" Type="{_OFFICE}/{name}" Target="{name}.xml"/>' for name in parts)
-    members = {
+    links += "".join(f'<Relationship Id="{name}" Type="{_OFFICE}/file" Target="{name}"/>' for name in files or ())
+    members: dict[str, str | bytes] = {
         "[Content_Types].xml": _TYPES,
         "_rels/.rels": f'<Relationships xmlns="{_RELATIONS}"><Relationship Id="a" Type="{_OFFICE}/officeDocument"'
         f' Target="word/document.xml"/><Relationship Id="b" Type="{_OFFICE}/extended-properties"'
         ' Target="docProps/app.xml"/></Relationships>',
         "docProps/app.xml": f"<Properties><Pages>{pages or ''}</Pages></Properties>",
         "word/_rels/document.xml.rels": f'<Relationships xmlns="{_RELATIONS}">{links}</Relationships>',
-        "word/document.xml": f"{prologue}<w:document {_W}><w:body>{body}</w:body></w:document>",
+        "word/document.xml": f'{prologue}<w:document {_W} xmlns:r="{_OFFICE}"><w:body>{body}</w:body></w:document>',
     }
+    members |= {f"word/{name}": content for name, content in (files or {}).items()}
     members |= {f"word/{name}.xml": f"<w:{name} {_W}>{content}</w:{name}>" for name, content in parts.items()}
     return archive(members)
 

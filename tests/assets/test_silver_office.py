@@ -224,6 +224,112 @@ def test_xml_that_declares_entities_is_refused_for_that(entity: str) -> None:
 # --- PowerPoint
 
 
+CHART = """<c:chartSpace xmlns:c="urn:c" xmlns:a="urn:a"><c:chart><c:title><a:t>Umsatz</a:t></c:title><c:plotArea>
+<c:ser><c:tx><c:pt idx="0"><c:v>2025</c:v></c:pt></c:tx><c:cat><c:pt idx="0"><c:v>Ost</c:v></c:pt></c:cat>
+<c:val><c:pt idx="0"><c:v>19</c:v></c:pt></c:val></c:ser></c:plotArea></c:chart></c:chartSpace>"""
+DIAGRAM = """<d:dataModel xmlns:d="urn:d" xmlns:a="urn:a">
+<d:pt><d:t><a:p><a:r><a:t>Planen</a:t></a:r></a:p></d:t></d:pt>
+<d:pt><d:t><a:p/></d:t></d:pt></d:dataModel>"""
+
+
+def test_charts_and_diagrams_of_a_document_follow_the_paragraph_they_stand_in() -> None:
+    drawing = (
+        '<w:r><w:drawing><x><c:chart xmlns:c="urn:c" r:id="chart.xml"/></x></w:drawing></w:r>'
+        '<w:r><w:drawing><d:relIds xmlns:d="urn:d" r:dm="data.xml"/></w:drawing></w:r>'
+    )
+    made = make_docx(paragraph("Davor", drawing) + paragraph("Danach"), files={"chart.xml": CHART, "data.xml": DIAGRAM})
+
+    assert blocks_of(only(made, "a.docx")) == [
+        ("paragraph", "Davor"),
+        ("paragraph", "Umsatz"),
+        ("table", "| 2025\nOst | 19"),
+        ("list", "- Planen"),
+        ("paragraph", "Danach"),
+    ]
+
+
+MHT = (
+    "MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=x\r\n\r\n--x\r\n"
+    'Content-Type: text/html; charset="utf-8"\r\n\r\n<p>Grüße</p>\r\n--x--\r\n'
+).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.html", "<h2>Kopf</h2><nav>Menü</nav><p>Grüße</p>", [("heading", "Kopf"), ("paragraph", "Menü\n\nGrüße")]),
+        ("a.mht", MHT, [("paragraph", "Grüße")]),
+        ("a.docx", make_docx(paragraph("Grüße")), [("paragraph", "Grüße")]),
+    ],
+)
+def test_files_that_word_takes_in_are_part_of_the_document(name: str, content: str | bytes, expected: Blocks) -> None:
+    made = make_docx(paragraph("Davor") + f'<w:altChunk r:id="{name}"/>', files={name: content})
+
+    found = blocks_of(only(made, "a.docx"))
+
+    assert [text for _, text in found] == ["Davor", *"\n\n".join(text for _, text in expected).split("\n\n")]
+    assert {kind for kind, _ in expected} <= {kind for kind, _ in found}
+
+
+def test_a_file_in_a_document_that_nobody_reads_leaves_the_rest() -> None:
+    made = make_docx(paragraph("Davor") + '<w:altChunk r:id="a.bin"/>', files={"a.bin": b"\x89PNG\r\n\x1a\n"})
+
+    document = only(made, "a.docx")
+
+    assert document.text == "Davor"
+    assert document.refused == (RefusedPart("a.bin", "unknown_format", "the content is a PNG image"),)
+
+
+def test_documents_within_documents_end() -> None:
+    made = make_docx(paragraph("Innen"))
+    for _ in range(6):
+        made = make_docx('<w:altChunk r:id="a.docx"/>', files={"a.docx": made})
+
+    document = only(made, "a.docx")
+
+    assert document.text == ""
+    assert document.refused == (RefusedPart("a.docx", "nested_too_deep", "documents within documents", "docx/3"),)
+
+
+def test_small_letters_of_a_small_slide_are_seen() -> None:
+    from pptx import Presentation
+    from pptx.util import Emu, Pt
+
+    made = Presentation()
+    made.slide_width, made.slide_height = Emu(3_048_000), Emu(2_286_000)
+    slide = made.slides.add_slide(made.slide_layouts[6])
+    paragraph = slide.shapes.add_textbox(0, 0, Emu(900_000), Emu(900_000)).text_frame.paragraphs[0]
+    for text, size in (("lesbar", 3), ("winzig", 1)):
+        run = paragraph.add_run()
+        run.text, run.font.size = text, Pt(size)
+    buffer = io.BytesIO()
+    made.save(buffer)
+
+    document = only(buffer.getvalue(), "a.pptx")
+
+    assert (document.text, hidden_of(document)) == ("lesbar", {"tiny_text": "winzig"})
+
+
+def test_text_boxes_of_a_sheet_follow_its_cells() -> None:
+    from xlsxwriter import Workbook
+
+    buffer = io.BytesIO()
+    made = Workbook(buffer)
+    sheet = made.add_worksheet("Preise")
+    sheet.write_row(0, 0, ["A", "B"])
+    sheet.insert_textbox(3, 3, "Alle Preise ohne Gewähr.")
+    made.add_worksheet("Rest").write(0, 0, "x")
+    made.close()
+
+    document = only(buffer.getvalue(), "a.xlsx")
+
+    assert blocks_of(document)[:3] == [
+        ("heading", "Preise"),
+        ("table", "A | B"),
+        ("paragraph", "Alle Preise ohne Gewähr."),
+    ]
+
+
 def test_slides_are_pages_with_titles_lists_tables_charts_and_notes() -> None:
     from pptx import Presentation
     from pptx.chart.data import CategoryChartData
@@ -385,6 +491,16 @@ def test_opendocument_text_keeps_what_is_printed() -> None:
     assert (document.title, document.authors, document.published) == ("Die Planung", ("Maja Lindqvist",), "2026-02-03")
 
 
+def test_white_letters_on_a_slide_are_seen() -> None:
+    letters = '<text:p><text:span text:style-name="weiss">weiß</text:span></text:p>'
+    box = f"<drawing:frame><drawing:text-box>{letters}</drawing:text-box></drawing:frame>"
+    body = f"<drawing:page>{box}</drawing:page>"
+
+    document = only(make_odf(body, styles=ODF_STYLES, kind="presentation"), "a.odp")
+
+    assert (document.text, hidden_of(document)) == ("weiß", {})
+
+
 def test_opendocument_sheets_are_pages() -> None:
     cells = "".join(f"<table:table-cell><text:p>{text}</text:p></table:table-cell>" for text in ("A", "1,5 €"))
     body = (
@@ -448,6 +564,33 @@ def test_addresses_become_neither_author_nor_title(sender: str) -> None:
     made.set_content("Text.")
     (document,) = read(made.as_bytes(), "a.eml")
     assert (document.title, document.authors) == ("Frage von", ())
+
+
+def test_a_message_begins_with_blanks_or_a_header_without_any() -> None:
+    made = message()
+    made.set_content("Grüße")
+    for start in (b" " * 80 + b"\r\n", b"\xef\xbb\xbf", b"X-Store-Info:J++/JTCz\n"):
+        (document,) = read(start + made.as_bytes(), "a.eml")
+        assert (document.text, document.title, document.notes) == ("Grüße", "Wartung", ())
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding", "text"),
+    [
+        ("iso-8859-1", "cp1252", "„Grüße“ – 5 €"),
+        ("iso-8859-1", "utf-8", "„Grüße“ – 5 €"),
+        ("us-ascii", "utf-8", "„Grüße“ – 5 €"),
+        ("iso-8859-1", "iso-8859-1", "Grüße"),
+        ("gb2312", "gb18030", "屄 é"),
+        ("shift_jis", "cp932", "①"),
+    ],
+)
+def test_character_sets_are_read_as_browsers_do(charset: str, encoding: str, text: str) -> None:
+    head = f"From: Maja <maja@example.org>\nSubject: x\nContent-Type: text/plain; charset={charset}\n"
+
+    (document,) = read(f"{head}Content-Transfer-Encoding: 8bit\n\n".encode() + text.encode(encoding), "a.eml")
+
+    assert document.text == text
 
 
 def test_flowed_text_is_joined_and_declared_character_sets_are_kept() -> None:

@@ -7,11 +7,15 @@ and hidden text.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from assets.silver.document import Document
+from assets.silver.decode import decode
+from assets.silver.document import Document, RefusedPart
 from assets.silver.limits import Limits
+from assets.silver.normalise import line_ends
+from assets.silver.readers import drawing, html_tree
 from assets.silver.readers.archive import Archive
 from assets.silver.readers.docx_numbering import Numbering, read_numbering
 from assets.silver.readers.docx_styles import (
@@ -45,6 +49,7 @@ from assets.silver.readers.ooxml import (
     nearly_white,
     number,
     related,
+    relation_id,
     relations,
     switched_on,
     text_of,
@@ -54,7 +59,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-READER = "docx/2"
+READER = "docx/3"
 
 _SEPARATOR_NOTES = frozenset({"separator", "continuationSeparator", "continuationNotice"})
 _REMOVED = frozenset({"del", "moveFrom", "rt"})
@@ -92,6 +97,7 @@ def read(content: bytes, limits: Limits) -> Document:
         numbering=read_numbering(archive, related(links, "numbering")),
         notes=_Notes(archive, links),
         paper_white=not _has_background(root),
+        package=_Package(archive, links, limits),
     )
     walk.blocks(body)
     if not flow.pieces:
@@ -107,7 +113,16 @@ def read(content: bytes, limits: Limits) -> Document:
     if comments is not None and comments in archive:
         for comment in children(archive.xml(comments), "comment"):
             flow.hide("comment", "\n".join(_plain(paragraph) for paragraph in comment.iter("{*}p")))
-    return core_properties(archive).over(flow.document(READER))
+    return replace(core_properties(archive).over(flow.document(READER)), refused=tuple(walk.refused))
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """What the document refers to: charts, diagrams and inserted files."""
+
+    archive: Archive
+    links: dict[str, Relation]
+    limits: Limits
 
 
 class _Notes:
@@ -134,6 +149,7 @@ class _Paragraph:
     hidden: list[tuple[str, str]] = field(default_factory=list)
     notes: list[tuple[str, _Element]] = field(default_factory=list)
     boxes: list[_Element] = field(default_factory=list)
+    drawings: list[_Element] = field(default_factory=list)
     letters: dict[int, int] = field(default_factory=dict)
     page: int | None = None
     bold: bool = True
@@ -146,9 +162,12 @@ class _Walk:
     numbering: Numbering
     notes: _Notes
     paper_white: bool
+    package: _Package
     page: int = 1
     breaks: int = 0
     noted: int = 0
+    refused: list[RefusedPart] = field(default_factory=list)
+    """Files within the document that no reader reads."""
     _fields: list[bool] = field(default_factory=list)
     """Open complex fields, outermost first: whether what follows is the result, which is printed."""
     _joined: str = ""
@@ -170,6 +189,42 @@ class _Walk:
                 self.blocks(element, shaded=shaded)
             elif name == "AlternateContent":
                 self.blocks(_chosen(element), shaded=shaded)
+            elif name == "altChunk":
+                self._inserted(element)
+
+    def _inserted(self, element: _Element) -> None:
+        """A file that Word takes in when it opens the document, as programs leave them that write HTML into one."""
+        package = self.package
+        link = package.links.get(relation_id(element))
+        if link is None or link.target not in package.archive:
+            return
+        content = package.archive.read(link.target)
+        if PurePosixPath(link.target).suffix.casefold() in (".htm", ".html", ".xhtml"):
+            found = html_tree.pieces_of(line_ends(decode(content).text))
+            for shown in found.shown:
+                self.flow.add(Piece(shown.kind, shown.text, shown.level, self.page))
+            hidden = found.hidden
+        else:
+            from assets.silver.readers.registry import read as read_file
+
+            limits = replace(package.limits, nesting=package.limits.nesting // 4)
+            if limits.nesting < 1:
+                raise RefusedError("nested_too_deep", "documents within documents")
+            hidden = []
+            try:
+                documents = read_file(content, link.target, limits)
+            except RefusedError as refused:
+                self.refused.append(
+                    RefusedPart(PurePosixPath(link.target).name, refused.code, refused.detail, refused.reader)
+                )
+                return
+            for document in documents:
+                hidden += document.hidden
+                self.refused += document.refused
+                for block in document.blocks:
+                    self.flow.add(Piece(block.kind, document.text[block.start : block.end], block.level, self.page))
+        for unseen in hidden:
+            self.flow.hide(unseen.kind, unseen.text)
 
     def _paragraph(self, element: _Element, shaded: bool) -> None:
         properties = named(leading(element, "pPr"))
@@ -191,6 +246,9 @@ class _Walk:
             self.flow.hide(kind, hidden)
         for box in printed.boxes:
             self.blocks(box, shaded=_is_filled(box))
+        for drawn in printed.drawings:
+            for piece in drawing.pieces_of(drawn, self.package.archive, self.package.links, page):
+                self.flow.add(piece)
         for mark, note in printed.notes:
             self._note(mark, note)
 
@@ -320,6 +378,8 @@ class _Walk:
                 printed.boxes += list(_boxes(_chosen(element)))
             elif name in ("drawing", "pict", "object"):
                 printed.boxes += list(_boxes(element))
+                if name == "drawing":
+                    printed.drawings.append(element)
             elif name == "ruby":
                 yield from (text_of(found) for found in element.iterfind("{*}rubyBase/{*}r/{*}t"))
 

@@ -13,7 +13,7 @@ from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
 
-from assets.silver.decode import decode
+from assets.silver.decode import decode, decode_declared
 from assets.silver.document import Document, Hidden, RefusedPart
 from assets.silver.limits import Limits
 from assets.silver.metadata import Metadata
@@ -22,10 +22,14 @@ from assets.silver.readers import html_page
 from assets.silver.readers.html_tree import pieces_of
 from assets.silver.refusal import RefusedError
 
-READER = "eml/7"
+READER = "eml/8"
 
 _SEARCHED = 16 * 1024
 _HEADER = re.compile(rb"(?:From [^\n]*\n)?[A-Za-z][A-Za-z0-9-]{1,60}:[ \t\r\n]")
+_MESSAGES = (".eml", ".mht", ".mhtml")
+_TIGHT_HEADER = re.compile(rb"[A-Za-z][A-Za-z0-9-]{1,60}:\S")
+_BEFORE = b"\xef\xbb\xbf \t\r\n"
+"""What may stand before a message: a byte-order mark, and the line of blanks that Gmail begins an original with."""
 _SENDER = re.compile(rb"^(?:From|Received|Return-Path):", re.IGNORECASE | re.MULTILINE)
 _ENVELOPE = re.compile(rb"^(?:Date|Message-ID|MIME-Version|Subject|To):", re.IGNORECASE | re.MULTILINE)
 
@@ -57,12 +61,12 @@ _Broken = (LookupError, ValueError, AttributeError, TypeError, AssertionError, e
 
 def shows(content: bytes, ending: str) -> bool:
     """Whether bytes begin with the header of a message: who sent it, and what or when."""
-    head = content[:_SEARCHED].lstrip(b"\xef\xbb\xbf\r\n")
-    if not _HEADER.match(head):
+    head = content[:_SEARCHED].lstrip(_BEFORE)
+    if not _HEADER.match(head) and not (ending in _MESSAGES and _TIGHT_HEADER.match(head)):
         return False
     block = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
     found = bool(_SENDER.search(block)), bool(_ENVELOPE.search(block))
-    return any(found) if ending == ".eml" else all(found)
+    return any(found) if ending in _MESSAGES else all(found)
 
 
 def read(content: bytes, limits: Limits) -> tuple[Document, ...]:
@@ -75,6 +79,7 @@ def read(content: bytes, limits: Limits) -> tuple[Document, ...]:
     Raises:
         RefusedError: `encrypted`, `malformed`, `nested_too_deep`, `too_many_entries`.
     """
+    content = content.lstrip(_BEFORE)
     begins = [match.end() for match in _NEXT.finditer(content)] if content.startswith(b"From ") else []
     return tuple(_read(_parsed(content), limits)) if len(begins) < 2 else _mailbox(content, begins, limits)
 
@@ -238,13 +243,8 @@ def _plain(part: EmailMessage) -> str:
 def _text(part: EmailMessage) -> str:
     """Text of a part: in the character set it declares where that is true, else in the one it shows."""
     content = _bytes(part)
-    charset = part.get_content_charset()
-    if charset:
-        try:
-            return content.decode(charset)
-        except (LookupError, UnicodeDecodeError, ValueError):
-            pass
-    return decode(content).text
+    text = decode_declared(content, part.get_content_charset() or "")
+    return decode(content).text if text is None else text
 
 
 def _bytes(part: EmailMessage) -> bytes:
@@ -270,10 +270,8 @@ def _content(part: EmailMessage) -> bytes:
     charset = part.get_content_charset()
     if part.get_content_maintype() != "text" or not charset or content.startswith(_MARKS):
         return content
-    try:
-        return content.decode(charset).encode("utf-8")
-    except (LookupError, UnicodeError, ValueError):
-        return content
+    text = decode_declared(content, charset)
+    return content if text is None else text.encode("utf-8", "replace")
 
 
 def _name(part: EmailMessage, position: int) -> str:

@@ -28,7 +28,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-READER = "odf/1"
+READER = "odf/2"
 
 _LEGIBLE_POINTS = 3.5
 _MOST_REPEATED = 1_000
@@ -153,12 +153,13 @@ def _slide(page: _Element, walk: _Walk) -> None:
     frames = [element for element in elements(page) if local(element) != "notes"]
     for frame in sorted(frames, key=lambda frame: attribute(frame, "class") != "title"):
         before = len(walk.flow.pieces)
-        walk.blocks(frame)
+        # what is behind white letters on a slide is decided by its master and pictures
+        walk.blocks(frame, shaded=True)
         if attribute(frame, "class") == "title" and len(walk.flow.pieces) > before:
             texts = [piece.text for piece in walk.flow.pieces[before:]]
             walk.flow.pieces[before:] = [Piece("heading", " ".join(texts), 1, walk.page)]
     for notes in children(page, "notes"):
-        walk.blocks(notes)
+        walk.blocks(notes, shaded=True)
 
 
 class _RepeatedNames(dict[Any, str]):

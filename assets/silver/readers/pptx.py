@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
 from assets.silver.limits import Limits
+from assets.silver.readers import drawing
 from assets.silver.readers.archive import Archive
 from assets.silver.readers.flow import Flow, Piece
 from assets.silver.readers.ooxml import (
     Relation,
-    attribute,
     child,
     children,
     core_properties,
@@ -30,13 +30,15 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-READER = "pptx/1"
+READER = "pptx/2"
 
 _RUNNING = frozenset({"ftr", "dt", "sldNum", "hdr", "sldImg"})
 """Placeholders that say the same on every slide."""
 _TITLES = frozenset({"title", "ctrTitle"})
 _LEGIBLE = 350
-"""Hundredths of a point; letters smaller than 3.5 points are not meant to be read."""
+"""Hundredths of a point; letters smaller than 3.5 points on a slide of the usual height are not meant to be read."""
+_USUAL_HEIGHT = 6_858_000
+"""Height of a slide in English Metric Units: 7.5 inches, as PowerPoint makes them for screens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class _Slide:
     links: dict[str, Relation]
     width: int
     height: int
+
+    @property
+    def legible(self) -> float:
+        """Hundredths of a point that letters need: a slide fills the screen, whatever its size."""
+        return _LEGIBLE * min(1.0, self.height / _USUAL_HEIGHT) if self.height else _LEGIBLE
 
 
 def read(content: bytes, limits: Limits) -> Document:
@@ -138,7 +145,7 @@ def _shape(shape: _Element, source: _Slide, flow: Flow, page: int) -> None:
     body = child(shape, "txBody")
     if body is None:
         return
-    paragraphs = [(_paragraph_text(paragraph, flow), paragraph) for paragraph in children(body, "p")]
+    paragraphs = [(_paragraph_text(paragraph, flow, source.legible), paragraph) for paragraph in children(body, "p")]
     if role in _TITLES:
         flow.add(Piece("heading", " ".join(text for text, _ in paragraphs), 1, page))
         return
@@ -179,7 +186,7 @@ def _mark(paragraph: _Element, role: str | None, items: int, counts: dict[int, i
     return ("-", depth) if role in ("body", "obj") and items > 1 else (None, depth)
 
 
-def _paragraph_text(paragraph: _Element, flow: Flow) -> str:
+def _paragraph_text(paragraph: _Element, flow: Flow, legible: float) -> str:
     parts: list[str] = []
     for element in elements(paragraph):
         name = local(element)
@@ -187,7 +194,7 @@ def _paragraph_text(paragraph: _Element, flow: Flow) -> str:
             parts.append("\n")
         elif name in ("r", "fld"):
             text = "".join(text_of(found) for found in children(element, "t"))
-            hiding = _hiding(child(element, "rPr"))
+            hiding = _hiding(child(element, "rPr"), legible)
             if hiding is not None:
                 flow.hide(hiding, text)
             else:
@@ -197,12 +204,12 @@ def _paragraph_text(paragraph: _Element, flow: Flow) -> str:
     return "".join(parts).replace("\x0b", "\n")
 
 
-def _hiding(properties: _Element | None) -> str | None:
+def _hiding(properties: _Element | None, legible: float) -> str | None:
     """How a run is hidden. White letters are not judged: what is behind them is decided by theme and pictures."""
     if properties is None:
         return None
     size = properties.get("sz")
-    if size is not None and size.isdecimal() and int(size) < _LEGIBLE:
+    if size is not None and size.isdecimal() and int(size) < legible:
         return "tiny_text"
     solid = child(properties, "solidFill")
     alpha = None if solid is None else next(solid.iter("{*}alpha"), None)
@@ -235,57 +242,17 @@ def _graphic(frame: _Element, source: _Slide, flow: Flow, page: int) -> None:
             for cell in children(row, "tc"):
                 if cell.get("hMerge") in ("1", "true"):
                     continue
-                texts = [_paragraph_text(paragraph, flow) for paragraph in cell.iterfind("{*}txBody/{*}p")]
+                texts = [
+                    _paragraph_text(paragraph, flow, source.legible) for paragraph in cell.iterfind("{*}txBody/{*}p")
+                ]
                 cells.append(" ".join(" ".join(texts).split()))
             if any(cells):
                 rows.append(" | ".join(cells))
         flow.add(Piece("table", "\n".join(rows), None, page))
-    for reference in frame.iter("{*}chart", "{*}relIds"):
-        if local(reference) == "chart":
-            link = source.links.get(relation_id(reference))
-            if link is not None and link.target in source.archive:
-                _chart(source.archive.xml(link.target), flow, page)
-        else:
-            link = source.links.get(attribute(reference, "dm") or "")
-            if link is not None and link.target in source.archive:
-                _diagram(source.archive.xml(link.target), flow, page)
-
-
-def _diagram(data: _Element, flow: Flow, page: int) -> None:
-    """SmartArt: the texts of its points, as a list."""
-    for point in data.iter("{*}pt"):
-        text = "\n".join(_paragraph_text(paragraph, flow) for paragraph in point.iterfind("{*}t/{*}p"))
-        if text.strip():
-            flow.add(Piece("list", f"- {' '.join(text.split())}", None, page))
-
-
-def _chart(root: _Element, flow: Flow, page: int) -> None:
-    """A chart: its title, and its numbers as a table with a row for each category."""
-    for title in root.iterfind("{*}chart/{*}title"):
-        flow.add(Piece("paragraph", "".join(text_of(found) for found in title.iter("{*}t")), None, page))
-    series = [
-        (
-            "".join(_cached(child(found, "tx")).values()),
-            _cached(child(found, "cat")),
-            _cached(child(found, "val")),
-        )
-        for found in root.iter("{*}ser")
-    ]
-    if not series:
-        return
-    names = [name for name, _, _ in series]
-    categories = dict(sorted({index: text for _, found, _ in series for index, text in found.items()}.items()))
-    indexes = sorted({index for _, found, values in series for index in (*found, *values)})
-    rows = [" | ".join(["", *names])] if any(names) else []
-    rows += [" | ".join([categories.get(at, ""), *(values.get(at, "") for _, _, values in series)]) for at in indexes]
-    flow.add(Piece("table", "\n".join(rows), None, page))
-
-
-def _cached(element: _Element | None) -> dict[int, str]:
-    """The values that a chart keeps of the sheet it was made from, by their index."""
-    if element is None:
-        return {}
-    return {number(point, "idx"): text_of(point).strip() for point in element.iter("{*}pt")}
+    for piece in drawing.pieces_of(
+        frame, source.archive, source.links, page, lambda paragraph: _paragraph_text(paragraph, flow, source.legible)
+    ):
+        flow.add(piece)
 
 
 def _notes(source: _Slide, flow: Flow, page: int) -> bool:
@@ -300,5 +267,5 @@ def _notes(source: _Slide, flow: Flow, page: int) -> bool:
         if _role(shape) in _RUNNING or body is None:
             continue
         for paragraph in children(body, "p"):
-            flow.add(Piece("paragraph", _paragraph_text(paragraph, flow), None, page))
+            flow.add(Piece("paragraph", _paragraph_text(paragraph, flow, source.legible), None, page))
     return len(flow.pieces) > before

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from assets.silver.document import Document
 from assets.silver.limits import Limits
+from assets.silver.readers import drawing
 from assets.silver.readers.archive import Archive
 from assets.silver.readers.flow import Flow, Piece
 from assets.silver.readers.number_format import BUILTIN, general, is_date, shown
@@ -36,7 +37,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-READER = "xlsx/1"
+READER = "xlsx/2"
 
 _SAMPLE = 2_000
 """Characters of the texts in cells by which their language is told."""
@@ -99,6 +100,7 @@ def read(content: bytes, limits: Limits) -> Document:
             continue
         sheet = _read_sheet(book, parts[page])
         pieces = _pieces(sheet, page)
+        pieces += _boxes(book, parts[page], page, flow)
         flow.hide("hidden_cells", "\n".join(sheet.hidden))
         _comments(book, parts[page], flow)
         if (entry.get("state") or "visible") != "visible":
@@ -296,6 +298,22 @@ def _piece(block: list[dict[int, str]], page: int) -> Piece:
         return Piece("paragraph", "\n".join(texts[columns[0]] for texts in block), None, page)
     rows = (" | ".join(texts.get(column, "").replace(" | ", " / ") for column in columns) for texts in block)
     return Piece("table", "\n".join(rows), None, page)
+
+
+def _boxes(book: _Book, part: str, page: int, flow: Flow) -> Iterator[Piece]:
+    """Text boxes of a sheet. Charts are left out, whose numbers stand in cells, and so are buttons and their like."""
+    for link in relations(book.archive, part).values():
+        if link.kind != "drawing" or link.target not in book.archive:
+            continue
+        for anchor in elements(book.archive.xml(link.target)):
+            for shape in children(anchor, "sp") + [
+                found for group in children(anchor, "grpSp") for found in group.iter("{*}sp")
+            ]:
+                text = "\n".join(map(drawing.plain, shape.iterfind("{*}txBody/{*}p")))
+                if (unseen := child(shape, "nvSpPr", "cNvPr")) is not None and _is_on(unseen, "hidden"):
+                    flow.hide("hidden_text", text)
+                elif text.strip():
+                    yield Piece("paragraph", text, None, page)
 
 
 def _comments(book: _Book, part: str, flow: Flow) -> None:

@@ -48,7 +48,7 @@ OS_ERRORS = {
     r"\(os error 27\)|File too large": "may not hold a file of that size: raise the limit on file sizes",
     r"\(os error (?:1|13)\)|PermissionDenied|Permission denied": "may not be read or written by this user:"
     " correct the permissions or KNOWLEDGE_LAKE",
-    r"\(os error 20\)|NotADirectory|Not a directory": "is no folder: correct KNOWLEDGE_LAKE",
+    r"\(os error 20\)|NotADirectory|Not a directory": "is not a folder: correct KNOWLEDGE_LAKE",
     r"\(os error 30\)|Read-only file system": "is read-only: correct the mount or KNOWLEDGE_LAKE",
     r"Could not create local directory": "cannot be created: correct KNOWLEDGE_LAKE",
 }
@@ -448,7 +448,9 @@ def _check_unique(contract: Contract, rows: pa.Table) -> None:
 
 def _check_partition(contract: Contract, rows: pa.Table, date: str, source: str) -> None:
     if not re.fullmatch(DATE.pattern, date) or source not in SOURCES:
-        raise LakeSchemaError(f"{contract.name}: ({date!r}, {source!r}) is no partition; use YYYY-MM-DD and a source")
+        raise LakeSchemaError(
+            f"{contract.name}: ({date!r}, {source!r}) is not a partition: use YYYY-MM-DD and a source"
+        )
     for name, value in zip(PARTITION_COLUMNS, (date, source), strict=True):
         if not pc.all(pc.equal(rows.column(name), value), min_count=0).as_py():
             raise LakeSchemaError(

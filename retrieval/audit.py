@@ -113,9 +113,11 @@ def labels(name: str, given: Mapping[str, str] | None) -> dict[str, str]:
         raise InvalidRequestError(f"{name} must be a mapping of at most {LABELS_MAX} names to short texts")
     for key, value in given.items():
         if not isinstance(key, str) or not LABEL_NAME.fullmatch(key):
-            raise InvalidRequestError(f"{name} has a name that is no identifier of at most 64 letters, digits, . _ -")
+            raise InvalidRequestError(f"{name} has an invalid name: use at most 64 letters, digits, . _ -")
         if not isinstance(value, str) or len(value) > LABEL_VALUE_MAX or not value.isprintable():
-            raise InvalidRequestError(f"{name}[{key!r}] is no printable text of at most {LABEL_VALUE_MAX} characters")
+            raise InvalidRequestError(
+                f"{name}[{key!r}] must be a printable text of at most {LABEL_VALUE_MAX} characters"
+            )
         if not well_formed(value):
             raise InvalidRequestError(f"{name}[{key!r}] holds half a surrogate pair: send well-formed Unicode")
     return dict(sorted(given.items()))

@@ -29,7 +29,7 @@ class Database:
     def named(cls, settings: Settings) -> Database:
         """The runtime's way in, a role that owns nothing; nobody is asked yet."""
         if settings.dsn is not None:
-            return cls(_understood(settings.dsn.get_secret_value()))
+            return cls(understood(settings.dsn.get_secret_value()))
         server = EmbeddedServer.of(settings.home)
         return cls(server.dsn(READER), server)
 
@@ -54,10 +54,10 @@ class Database:
     @classmethod
     def for_writing(cls, settings: Settings, owner_dsn: str | None = None) -> Database:
         """The pipeline's way in: the owner of the schema, which is created or upgraded first."""
-        if owner_dsn is None and settings.dsn is not None:
-            owner_dsn = settings.dsn.get_secret_value()
         if owner_dsn is not None:
-            database = cls(_understood(owner_dsn))
+            database = cls(understood(owner_dsn, "KNOWLEDGE_OWNER_DSN"))
+        elif settings.dsn is not None:
+            database = cls(understood(settings.dsn.get_secret_value()))
         else:
             server = EmbeddedServer.attach(settings.home)
             _set_up(server)
@@ -83,13 +83,17 @@ class Database:
             raise unreachable(error) from None
 
 
-def _understood(dsn: str) -> str:
-    """The connection string, if it is one; the driver's own words would quote parts of it."""
+def understood(dsn: str, setting: str = "KNOWLEDGE_DSN") -> str:
+    """The connection string, checked; the driver's own words would quote parts of it.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
     try:
         psycopg.conninfo.conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
         raise ConfigurationError(
-            "KNOWLEDGE_DSN is no connection string of Postgres: write postgresql://user@host/database"
+            f"{setting} is not a Postgres connection string: write postgresql://user@host/database"
         ) from None
     return dsn
 

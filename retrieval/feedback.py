@@ -62,12 +62,12 @@ def checked(
     try:
         request = request_id if isinstance(request_id, UUID) else UUID(str(request_id))
     except ValueError:
-        raise InvalidRequestError("request_id is none: pass SearchResult.request_id") from None
+        raise InvalidRequestError("request_id is not a UUID: pass SearchResult.request_id") from None
     if outcome not in OUTCOMES:
-        raise InvalidRequestError(f"outcome is none of {', '.join(OUTCOMES)}")
+        raise InvalidRequestError(f"outcome must be one of {', '.join(OUTCOMES)}")
     if comment is not None:
         if not isinstance(comment, str) or not well_formed(comment) or "\x00" in comment:
-            raise InvalidRequestError("comment is no well-formed text")
+            raise InvalidRequestError("comment is not well-formed text")
         if len(comment) > COMMENT_MAX:
             raise InvalidRequestError(f"comment is longer than {COMMENT_MAX} characters: shorten it")
         comment = redactor(comment)

@@ -55,9 +55,9 @@ class Principal:
             raise InvalidPrincipalError("Principal.roles must be a set of role names, not one string")
         roles = list(self.roles)
         if not all(isinstance(role, str) and ROLE.fullmatch(role) for role in roles):
-            raise InvalidPrincipalError("Principal.roles holds something that is no role name")
+            raise InvalidPrincipalError("Principal.roles contains an invalid role name")
         if self.clearance not in CLEARANCES:
-            raise InvalidPrincipalError(f"Principal.clearance is none of {', '.join(CLEARANCES)}")
+            raise InvalidPrincipalError(f"Principal.clearance must be one of {', '.join(CLEARANCES)}")
         object.__setattr__(self, "roles", frozenset(roles) | {EVERYONE})
 
     @classmethod

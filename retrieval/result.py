@@ -53,11 +53,11 @@ class Filters:
             try:
                 object.__setattr__(self, "since", dt.date.fromisoformat(self.since))
             except ValueError:
-                raise InvalidQueryError("Filters.since is no date: write YYYY-MM-DD") from None
+                raise InvalidQueryError("Filters.since is not a date: write YYYY-MM-DD") from None
         elif isinstance(self.since, dt.datetime):
             object.__setattr__(self, "since", self.since.date())
         elif self.since is not None and not isinstance(self.since, dt.date):
-            raise InvalidQueryError("Filters.since is no date: write YYYY-MM-DD")
+            raise InvalidQueryError("Filters.since is not a date: write YYYY-MM-DD")
 
     def parameters(self) -> dict[str, object]:
         """Values for the statement, None where nothing is asked for."""
@@ -80,7 +80,7 @@ def _names(name: str, value: object) -> tuple[str, ...] | None:
         raise InvalidQueryError(f"Filters.{name} must be a name or several names")
     names = list(values)
     if not names or not all(isinstance(v, str) and v and "\x00" not in v and well_formed(v) for v in names):
-        raise InvalidQueryError(f"Filters.{name} is empty or holds something that is no name")
+        raise InvalidQueryError(f"Filters.{name} is empty or contains an invalid name")
     return tuple(sorted(set(names)))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +33,23 @@ PIPELINE_NAMES = frozenset(
 
 MISSPELT = 0.8
 """Likeness (of difflib, 0 to 1) from which an unknown variable is taken for a misspelt one: one letter in five."""
+
+
+_WORDS = (
+    (re.compile(r"^Value error, "), ""),
+    (re.compile(r", unable to (?:parse|interpret) .*"), ""),
+    (re.compile(r"\bInput should be\b"), "it must be"),
+    (re.compile(r"\ba valid integer\b"), "a whole number"),
+    (re.compile(r"\ba valid boolean\b"), "true or false"),
+    (re.compile(r"\ba valid (number|string|list)\b"), r"a \1"),
+)
+
+
+def plain(problem: str) -> str:
+    """What pydantic says is wrong with a value, in plain words."""
+    for pattern, words in _WORDS:
+        problem = pattern.sub(words, problem)
+    return problem
 
 
 class Settings(BaseSettings):
@@ -136,7 +154,7 @@ class Settings(BaseSettings):
             if first["type"] == "extra_forbidden":
                 raise ConfigurationError(f"Unknown setting {name!r}{cls._suggestion(name)}") from None
             raise ConfigurationError(
-                f"Setting {name!r} ({PREFIX}{name.upper()}) is not valid: {first['msg']}"
+                f"Setting {name!r} ({PREFIX}{name.upper()}) is not valid: {plain(first['msg'])}"
             ) from None
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"{SETTINGS_FILE} in the home directory cannot be read: {error}") from None
@@ -151,7 +169,7 @@ class Settings(BaseSettings):
                 continue
             close = difflib.get_close_matches(name, known, n=1, cutoff=MISSPELT)
             if close:
-                raise ConfigurationError(f"{variable} is no setting: did you mean {PREFIX}{close[0].upper()}?")
+                raise ConfigurationError(f"{variable} is not a setting: did you mean {PREFIX}{close[0].upper()}?")
 
     @classmethod
     def _suggestion(cls, name: str) -> str:

@@ -150,7 +150,7 @@ def _header(file: Any) -> tuple[Header, bytes]:
         assert header.written.tzinfo is not None
         bytes.fromhex(header.salt)
     except (ValueError, TypeError, AttributeError, AssertionError):
-        raise DamagedError(f"{file.name} is no standby file of this version") from None
+        raise DamagedError(f"{file.name} is not a standby file of this version") from None
     return header, said
 
 

@@ -151,12 +151,12 @@ class TokenVerifier:
         names = self._claims
         roles = _claim(claims, names.roles)
         if not isinstance(roles, list) or len(roles) > ROLES_MAX or not all(isinstance(role, str) for role in roles):
-            raise InvalidTokenError(f"The token's claim {names.roles!r} is no list of at most {ROLES_MAX} roles")
+            raise InvalidTokenError(f"The token's claim {names.roles!r} is not a list of at most {ROLES_MAX} roles")
         if any(WILDCARD.search(role) or role != role.strip() for role in roles):
             raise InvalidTokenError(f"The token's claim {names.roles!r} holds a pattern instead of a role")
         clearance = "public" if names.clearance is None else _claim(claims, names.clearance)
         if clearance not in CLEARANCES:
-            raise InvalidTokenError(f"The token's claim {names.clearance!r} is none of {', '.join(CLEARANCES)}")
+            raise InvalidTokenError(f"The token's claim {names.clearance!r} must be one of {', '.join(CLEARANCES)}")
         try:
             return Principal(
                 user=_claim(claims, names.user),
@@ -338,7 +338,7 @@ class _KeyFile:
             keys = []
         if not keys:
             raise ConfigurationError(
-                f"The key file {self._path} holds no public key: write PEM or a JWKS with RSA, EC or OKP keys"
+                f"The key file {self._path} contains no public key: write PEM or a JWKS with RSA, EC or OKP keys"
             )
         if any(_too_short(key.public) for _, key in keys):
             raise ConfigurationError(f"The key file {self._path} holds an RSA key of less than {RSA_BITS} bits")
@@ -369,5 +369,5 @@ def _claim(claims: Claims, path: str) -> Any:
 def _seconds(claims: Claims, name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < TIME_MAX:
-        raise InvalidTokenError(f"The token's claim {name!r} is no time")
+        raise InvalidTokenError(f"The token's claim {name!r} is not a time")
     return float(value)

@@ -175,7 +175,9 @@ def verify(connection: Connection, key: bytes, *, head: str | None = None, now: 
         seals = _seals(connection)
         problems = list(_broken_links(seals, key))
         if head is not None and head not in {one.chain for one in seals}:
-            problems.append(Problem(seals[-1].day if seals else date.min, "the chain does not hold the seal given"))
+            problems.append(
+                Problem(seals[-1].day if seals else date.min, "the chain of seals does not contain the seal given")
+            )
         days = [one for one in seals if one.kind == DAY]
         gone = {one.day for one in seals if one.kind == DROP}
         compared = [one for one in days if one.day.replace(day=1) not in gone]

@@ -83,7 +83,7 @@ def inbox_root(inbox: Path) -> Path:
         root = inbox.resolve(strict=True)
         next(iter(root.iterdir()), None)
     except (FileNotFoundError, NotADirectoryError, RuntimeError) as error:
-        raise ConfigurationError(f"The inbox {inbox} is no folder: create it or correct KNOWLEDGE_INBOX") from error
+        raise ConfigurationError(f"The inbox {inbox} is not a folder: create it or correct KNOWLEDGE_INBOX") from error
     except PermissionError as error:
         raise ConfigurationError(f"The inbox {inbox} may not be read by this user: correct its permissions") from error
     except OSError as error:

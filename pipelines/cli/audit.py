@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,13 +14,13 @@ from pipelines.cli.output import counted
 if TYPE_CHECKING:
     from rich.console import Console
 
-group = typer.Typer(no_args_is_help=True, help="Seal the log of requests, and verify its seals.")
+group = typer.Typer(no_args_is_help=True, help="Seal the audit log, and verify its seals.")
 
 
 @group.command()
 @command
 def seal(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
-    """Seal the days that are over, make partitions ahead, drop months past their time."""
+    """Seal past days, prepare the next months, drop months older than KNOWLEDGE_AUDIT_KEEP_DAYS."""
     from assets.audit.seals import keep_audit, no_later_than_database
     from pipelines.stores import build_stores
 
@@ -42,13 +43,13 @@ def seal(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOptio
 @command
 def verify(
     head: Annotated[
-        str | None, typer.Option("--head", metavar="SEAL", help="A last seal that was written down elsewhere earlier.")
+        str | None, typer.Option("--head", metavar="SEAL", help="A last seal that was noted earlier, elsewhere.")
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Compare the log with its seals; exit code 1 and the days where they differ."""
+    """Compare the log with its seals; where they differ, name the days and exit with code 1."""
     from assets.audit.seals import verify as compare
     from pipelines.stores import build_stores
 
@@ -68,5 +69,7 @@ def verify(
             console.print("Every row is as it was sealed.")
         console.print(f"Last seal: {verdict.head}")
 
-    problems = [f"{problem.day}: {problem.what}" for problem in verdict.problems]
+    problems = [
+        problem.what if problem.day == date.min else f"{problem.day}: {problem.what}" for problem in verdict.problems
+    ]
     return Answer(verdict, show, code=PERMANENT if problems else 0, problems=problems)

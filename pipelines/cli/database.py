@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipelines.settings import PipelineSettings
     from retrieval.database import Database
 
-group = typer.Typer(no_args_is_help=True, help="Set up, start, stop and look at the database.")
+group = typer.Typer(no_args_is_help=True, help="Set up, start, stop and inspect the database.")
 
 Role = Literal["reader", "owner"]
 
@@ -42,7 +42,7 @@ def init(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Create roles, database, extension and schema; does nothing where they exist."""
+    """Create roles, database, extension and schema where they are missing."""
     settings = pipeline_settings(home)
     if admin_dsn is None:
         return _migrated(settings)
@@ -58,14 +58,14 @@ def init(
 @group.command()
 @command
 def migrate(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
-    """Bring the schema to the version of this program, as its owner."""
+    """Upgrade the schema to the version of this program."""
     return _migrated(pipeline_settings(home))
 
 
 @group.command()
 @command
 def status(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
-    """Show where the database is, whether it runs, and what it holds; starts nothing."""
+    """Show where the database is, whether it runs, and what it contains; start nothing."""
     settings = pipeline_settings(home)
     facts: dict[str, object] = {"server": _kind(settings)}
     if _embedded(settings):
@@ -107,7 +107,7 @@ def start(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOpti
 @group.command()
 @command
 def stop(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
-    """Stop the embedded database, whoever uses it."""
+    """Stop the embedded database, even if it is in use."""
     settings = pipeline_settings(home)
     _require_embedded(settings)
     from retrieval.server import EmbeddedServer
@@ -125,7 +125,7 @@ def dsn(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Print the connection string; starts nothing. One's own may hold a password."""
+    """Print the connection string, which may contain a password; start nothing."""
     found = _dsn(pipeline_settings(home), role)
     return Answer({"role": role, "dsn": found}, lambda console: console.print(found, soft_wrap=True))
 
@@ -144,9 +144,10 @@ def _init_server(admin_dsn: str, database: str) -> str | None:
     import psycopg
     from psycopg.conninfo import make_conninfo
 
-    from retrieval.database import unreachable
+    from retrieval.database import understood, unreachable
     from retrieval.schema import migrate as schema
 
+    understood(admin_dsn, "--admin-dsn")
     try:
         schema.bootstrap(admin_dsn, database)
         # The administrator becomes the owner: everything it creates from here on belongs to that role.

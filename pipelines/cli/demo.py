@@ -61,7 +61,7 @@ def demo(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Ingest the inbox, then ask it the questions that lie beside it."""
+    """Ingest the inbox, then ask it the questions beside it (questions.toml)."""
     from assets.bronze.scan import inbox_root
 
     settings = pipeline_settings(home, inbox)

@@ -59,7 +59,7 @@ def doctor(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Check everything that ingestion and search need; exit code 1 if anything fails."""
+    """Check everything that ingestion and search need; exit with code 1 if anything fails."""
     findings = examine(home, inbox)
     failed = [finding for finding in findings if finding.state == "fail"]
 

@@ -44,23 +44,24 @@ def erase(
         typer.Option(
             "--subject",
             metavar="TEXT",
-            help="A person, by name, address or number: every version that names it, also under a pseudonym.",
+            help="A person, by name, address or number: every version that names them, also under a pseudonym.",
         ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", metavar=FLAG, help="List what would go, and change nothing.")
     ] = False,
     by: Annotated[
-        str | None, typer.Option("--by", metavar="NAME", help="Who asks, for the certificate. Default: this user.")
+        str | None,
+        typer.Option("--by", metavar="NAME", help="Who requests it, for the certificate. Default: this user."),
     ] = None,
     home: HomeOption = None,
     inbox: InboxOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Erase a document or a person from every layer, release, snapshot and history, and certify it.
+    """Erase a document or a person everywhere, and certify it.
 
-    Waits for runs under way. An erasure that was interrupted is ended by the same command.
+    Waits for runs under way. To complete an interrupted erasure, run the same command again.
     """
     settings = existing_home(home, inbox)
     from assets.erasure.erase import Erasure, Target

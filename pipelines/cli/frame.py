@@ -44,7 +44,9 @@ HomeOption = Annotated[
 ]
 InboxOption = Annotated[
     Path | None,
-    typer.Option("--inbox", metavar="DIR", help="Watched folder. Default: KNOWLEDGE_INBOX, else as the home records."),
+    typer.Option(
+        "--inbox", metavar="DIR", help="Watched folder. Default: KNOWLEDGE_INBOX, else the one noted in the home."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print one JSON object instead of text.")]
 DebugOption = Annotated[bool, typer.Option("--debug", metavar=FLAG, help="Show the traceback of an error.")]
@@ -211,7 +213,10 @@ def _no_room(place: str, why: str) -> Exception:
 
 
 def _wrong_usage(error: typer.TyperException, *, as_json: bool) -> int:
-    message = error.format_message().strip()
+    from retrieval.settings import plain
+
+    subject, found, problem = error.format_message().strip().partition(": ")
+    message = subject + found + plain(problem)
     if message:  # empty where help was printed instead
         context = getattr(error, "ctx", None)
         hint = f" (see `{context.command_path} --help`)" if context is not None else ""

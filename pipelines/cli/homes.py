@@ -103,7 +103,7 @@ def record_inbox(settings: PipelineSettings) -> bool:
     except UnicodeEncodeError:
         return False  # a name that is no text: TOML cannot hold it
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no valid TOML"
+        reason = error.strerror if isinstance(error, OSError) else "it is not valid TOML"
         raise ConfigurationError(f"{file} cannot be written ({reason}): check it, or set {INBOX_VARIABLE}") from None
     return True
 

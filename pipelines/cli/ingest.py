@@ -66,19 +66,21 @@ def ingest(
     confirm_deletions: Annotated[
         bool,
         typer.Option(
-            "--confirm-deletions", metavar=FLAG, help="Carry out deletions that are held as too many at once."
+            "--confirm-deletions",
+            metavar=FLAG,
+            help="Carry out deletions that are held because they were too many at once.",
         ),
     ] = False,
     partition: Annotated[
         list[str] | None,
-        typer.Option("--partition", metavar="DATE/SOURCE", help="Run this partition again too; may be repeated."),
+        typer.Option("--partition", metavar="DATE/SOURCE", help="Also make this partition again; may be repeated."),
     ] = None,
     inbox: InboxOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Take the inbox through all layers into the release that is served."""
+    """Ingest what changed in the inbox, up to the release that is served."""
     settings = pipeline_settings(home, inbox)
     done = run_ingest(settings, confirm_deletions=confirm_deletions, partitions=partition or (), debug=debug)
     return Answer(ingest_row(done), lambda console: show_ingest(console, done), done.code, done.problems)

@@ -33,7 +33,7 @@ KindArgument = Annotated[Kind, typer.Argument(metavar="KIND", help="Master keys 
 @group.command("list")
 @command
 def list_all(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
-    """List keys by their ids, oldest first, and how much was made with each."""
+    """List keys by id, oldest first, and how much was made with each."""
     from pipelines.stores import build_stores
 
     stores = build_stores(existing_home(home))
@@ -72,12 +72,12 @@ def list_all(home: HomeOption = None, as_json: JsonOption = False, debug: DebugO
 def rotate(
     kind: KindArgument = Kind.BRONZE, home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False
 ) -> Answer:
-    """Make a new key the one that is used.
+    """Add a new key and use it from now on.
 
-    Of bronze: all data keys are wrapped under it, and no content is written anew; keys that wrap nothing any more are
-    dropped. Of pseudonyms: the next `knowledge ingest` redacts everything anew under it, and the release after that
-    holds new pseudonyms alone. Keys in KNOWLEDGE_BRONZE_KEYS and KNOWLEDGE_PSEUDONYM_KEYS are not changed: add a new
-    one at the end of the setting instead.
+    Bronze: all data keys are wrapped under it, content is not rewritten, and keys that wrap nothing any more are
+    dropped. Pseudonyms: the next `knowledge ingest` redacts everything again, and its release contains new pseudonyms
+    only. The settings KNOWLEDGE_BRONZE_KEYS and KNOWLEDGE_PSEUDONYM_KEYS are not changed: append a new key to them
+    yourself.
     """
     settings = existing_home(home)
     return _rotate_bronze(settings) if kind is Kind.BRONZE else _rotate_pseudonyms(settings)
@@ -86,9 +86,9 @@ def rotate(
 @group.command()
 @command
 def drop(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> Answer:
-    """Drop older keys of pseudonyms with which nothing that is kept was made.
+    """Drop older keys of pseudonyms that nothing kept was made with.
 
-    Keys in KNOWLEDGE_PSEUDONYM_KEYS are not changed; it is said which may be taken out.
+    Keys in KNOWLEDGE_PSEUDONYM_KEYS are not changed; the command prints which may be removed.
     """
     from assets.locks import exclusive_lock
     from assets.pseudonyms import uses

@@ -59,12 +59,12 @@ def list_all(home: HomeOption = None, as_json: JsonOption = False, debug: DebugO
 @group.command()
 @command
 def promote(
-    number: Annotated[int, typer.Argument(metavar="N", help="Number of a release that is kept.")],
+    number: Annotated[int, typer.Argument(metavar="N", help="Number of a kept release.")],
     home: HomeOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Serve a release from the next question on; ends what a rollback holds."""
+    """Serve a release from the next question on; later ones are promoted again."""
     from assets.index import releases
     from pipelines.stores import utc_now
 
@@ -86,7 +86,7 @@ def rollback(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Serve an earlier release again from the next question on; new ones wait until one is promoted."""
+    """Serve an earlier release from the next question on; new ones wait until one is promoted."""
     from assets.index import releases
     from pipelines.stores import utc_now
 
@@ -107,7 +107,12 @@ def rollback(
 def purge(
     keep: Annotated[
         int | None,
-        typer.Option("--keep", metavar="N", min=0, help="Releases to keep behind the active one. Default: settings."),
+        typer.Option(
+            "--keep",
+            metavar="N",
+            min=0,
+            help="Releases to keep behind the active one. Default: KNOWLEDGE_KEEP_RELEASES.",
+        ),
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def review(
     acknowledge: Annotated[
         str | None,
-        typer.Option("--acknowledge", metavar="FOLDER", help="Note that this folder's review was done."),
+        typer.Option("--acknowledge", metavar="FOLDER", help="Record that this folder was reviewed."),
     ] = None,
     kind: Annotated[
         list[str] | None,
@@ -30,7 +30,7 @@ def review(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Show folders in which a type of personal data appeared for the first time, and acknowledge their review."""
+    """Show folders where a type of personal data is new, or record that one was reviewed."""
     from assets.governance.reviews import acknowledge as note
     from assets.governance.reviews import open_reviews
     from pipelines.stores import build_stores

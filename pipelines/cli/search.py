@@ -24,8 +24,8 @@ SOURCES = ("blog", "podcast", "document")
 @command
 def search(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="The question, in German or English.")],
-    tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose knowledge is asked for.")],
-    user: Annotated[str, typer.Option("--user", metavar="NAME", help="Who asks; stored as a keyed hash.")] = "cli",
+    tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose knowledge to search.")],
+    user: Annotated[str, typer.Option("--user", metavar="NAME", help="Who asks; logged as a keyed hash.")] = "cli",
     role: Annotated[
         list[str] | None, typer.Option("--role", metavar="NAME", help="A role of the caller; may be repeated.")
     ] = None,
@@ -35,7 +35,7 @@ def search(
             "--clearance", metavar="LEVEL", help="Highest clearance: public, internal, confidential, restricted."
         ),
     ] = "public",
-    k: Annotated[int, typer.Option("-k", "--k", metavar="N", help="Most passages to show.")] = 8,
+    k: Annotated[int, typer.Option("-k", "--k", metavar="N", help="Number of passages at most.")] = 8,
     source: Annotated[
         list[str] | None, typer.Option("--source", metavar="NAME", help="Only this source; may be repeated.")
     ] = None,
@@ -49,17 +49,17 @@ def search(
         str | None, typer.Option("--since", metavar="DATE", help="Only published on this day (YYYY-MM-DD) or later.")
     ] = None,
     unflagged: Annotated[
-        bool, typer.Option("--unflagged", metavar=FLAG, help="Leave out passages that hold instructions to a model.")
+        bool, typer.Option("--unflagged", metavar=FLAG, help="Leave out passages flagged as instructions to a model.")
     ] = False,
     per_document: Annotated[
-        int | None, typer.Option("--per-document", metavar="N", help="Most passages of one document.")
+        int | None, typer.Option("--per-document", metavar="N", help="Passages of one document at most.")
     ] = None,
     neighbours: Annotated[
-        int, typer.Option("--neighbours", metavar="N", help="Passages before and after each hit to join to it, 0 to 5.")
+        int, typer.Option("--neighbours", metavar="N", help="Join so many passages before and after each hit, 0 to 5.")
     ] = 0,
     unique: Annotated[
         bool,
-        typer.Option("--unique", metavar=FLAG, help="Leave out passages that say nearly the same as a better one."),
+        typer.Option("--unique", metavar=FLAG, help="Leave out passages that nearly repeat a better one."),
     ] = False,
     release: Annotated[
         int | None, typer.Option("--release", metavar="N", help="A kept release to read instead of the active one.")
@@ -78,10 +78,10 @@ def search(
 
     for name in source or ():
         if name not in SOURCES:
-            raise InvalidRequestError(f"--source {name} is unknown: one of {', '.join(SOURCES)}")
+            raise InvalidRequestError(f"--source {name} is unknown: use one of {', '.join(SOURCES)}")
     for code in language or ():
         if len(code) != 2:
-            raise InvalidRequestError(f"--language {code} is no code of two letters, like de or en")
+            raise InvalidRequestError(f"--language {code} is not a two-letter code like de or en")
 
     principal = Principal(user=user, tenant=tenant, roles=role or (), clearance=cast("Clearance", clearance))
     filters = Filters(source=source, language=language, tags=tag, since=since, flagged=False if unflagged else None)

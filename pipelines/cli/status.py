@@ -34,7 +34,7 @@ def status(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Show every file of the inbox and of bronze, and how far it has come.
+    """Show every file with its state, and why it is refused.
 
     States: served, refused, on its way, not taken in, unsettled, unreadable, deletion held, kept out, expired, removed.
     """
@@ -60,7 +60,7 @@ def status(
             console.print(refused_table(refused, "Refused"))
         console.print(_summary(len(files), by_state, by_reason))
         if due:
-            console.print("Due to be looked at:")
+            console.print("Due for a check:")
             for file in due:
                 console.print(f"  {file.path} ({_why_due(file, horizon)})")
 
@@ -71,7 +71,7 @@ def _known(option: str, given: Sequence[str] | None, known: Sequence[str]) -> Se
     """What was given, or all; wrong names are the caller's mistake."""
     for name in given or ():
         if name not in known:
-            raise InvalidRequestError(f"{option} {name} is unknown: one of {', '.join(known)}")
+            raise InvalidRequestError(f"{option} {name} is unknown: use one of {', '.join(known)}")
     return given or known
 
 
@@ -88,6 +88,6 @@ def _row(file: FileState) -> dict[str, object]:
 
 def _summary(count: int, by_state: dict[str, int], by_reason: dict[str, int]) -> str:
     if not count:
-        return "No files."
+        return "No files: nothing was dropped into the inbox yet, or nothing matches."
     reasons = f"; refused: {counts_line(by_reason)}" if by_reason else ""
     return f"{counted(count, 'file')}: {counts_line(by_state)}{reasons}"

@@ -267,7 +267,7 @@ def test_seals_that_were_cut_off_show_against_one_written_down(log: Index) -> No
     seal(log.owner, KEY, now=NOW)
     assert verify(log.owner, KEY).problems == []
     found = verify(log.owner, KEY, head=head)
-    assert [problem.what for problem in found.problems] == ["the chain does not hold the seal given"]
+    assert [problem.what for problem in found.problems] == ["the chain of seals does not contain the seal given"]
 
 
 @settings(

@@ -211,7 +211,7 @@ def test_rows_that_do_not_fit_are_refused_by_name_and_without_values(lake: Lake,
 
 @pytest.mark.parametrize("partition", [("2026-3-1", "blog"), ("' OR 1=1 --", "blog"), (DAY, "wiki")])
 def test_a_partition_that_is_none_is_refused(lake: Lake, partition: tuple[str, str]) -> None:
-    with pytest.raises(LakeSchemaError, match="is no partition"):
+    with pytest.raises(LakeSchemaError, match="is not a partition"):
         lake.replace(NOTES, *partition, notes(0))
 
 

@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from pipelines.cli import output
+from pipelines.cli.entry import application
 from pipelines.cli.frame import Answer, Commands, DebugOption, JsonOption, command
 from retrieval.errors import ConfigurationError, InvalidQueryError, UnavailableError
+from retrieval.settings import Settings
 from tests.pipelines.conftest import REPOSITORY
 
 
@@ -152,6 +154,31 @@ class Thing:
     path: Path
     roles: frozenset[str]
     at: dt.datetime
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("release promote abc", "Invalid value for 'N': it must be a whole number"),
+        ("keys rotate foo", "Invalid value for 'KIND': 'foo' is not one of 'bronze', 'pseudonyms'"),
+        ("dev --port 99999", "Invalid value for '--port': it must be less than or equal to 65535"),
+        ("db init --admin-dsn foo", "--admin-dsn is not a Postgres connection string"),
+    ],
+)
+def test_a_wrong_value_is_named_in_plain_words(line: str, message: str, tmp_path: Path) -> None:
+    environment = {"KNOWLEDGE_HOME": str(tmp_path), "KNOWLEDGE_INBOX": str(tmp_path / "inbox")}
+    result = CliRunner().invoke(application(), line.split(), env=environment)
+    assert result.exit_code in (1, 2)
+    assert result.stderr.startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [("pool_size", "many", "it must be a whole number"), ("jwt_leeway_s", "long", "it must be a number")],
+)
+def test_a_wrong_setting_is_named_in_plain_words(name: str, value: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=rf"KNOWLEDGE_{name.upper()}\) is not valid: {message}$"):
+        Settings.load(home=tmp_path, **{name: value})
 
 
 def test_json_takes_what_commands_have() -> None:

@@ -67,7 +67,9 @@ def test_a_misspelt_variable_is_named_and_others_are_left_alone(
     monkeypatch.setenv("KNOWLEDGE_PORT_5432_TCP", "tcp://10.0.0.1:5432")  # as Kubernetes tells of a service
     assert settings.load(home=tmp_path).pool_size == 8
     monkeypatch.setenv("KNOWLEDGE_POOLSIZE", "3")
-    with pytest.raises(ConfigurationError, match="KNOWLEDGE_POOLSIZE is no setting: did you mean KNOWLEDGE_POOL_SIZE"):
+    with pytest.raises(
+        ConfigurationError, match="KNOWLEDGE_POOLSIZE is not a setting: did you mean KNOWLEDGE_POOL_SIZE"
+    ):
         settings.load(home=tmp_path)
 
 

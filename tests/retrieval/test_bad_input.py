@@ -355,8 +355,8 @@ def test_a_login_that_is_taken_away_and_given_back(databases: Databases, served:
 
 @pytest.mark.parametrize("dsn", [f"{MARK} word", f"postgresql://ada:{MARK}@/x?{MARK}=1", f"host='{MARK}"])
 def test_a_connection_string_that_is_none(served: Index, dsn: str) -> None:
-    failure(connecting(served, dsn), ConfigurationError, "^KNOWLEDGE_DSN is no connection string")
-    failure(lambda: Database.for_writing(served.settings, dsn), ConfigurationError, "^KNOWLEDGE_DSN is no")
+    failure(connecting(served, dsn), ConfigurationError, "^KNOWLEDGE_DSN is not a Postgres connection string")
+    failure(lambda: Database.for_writing(served.settings, dsn), ConfigurationError, "^KNOWLEDGE_OWNER_DSN is not")
 
 
 def test_a_database_that_is_not_set_up(databases: Databases, served: Index) -> None:

@@ -308,7 +308,7 @@ def test_when_it_does_not_answer(served: Index, folder: Path) -> None:
         failing(retriever, "it is 1970-01-01T00:00:00.00:00 here: compare the clocks")
         clock[0] = NOW
         path_of(folder, "acme").write_bytes(b"no file")
-        failing(retriever, "is no standby file")
+        failing(retriever, "is not a standby file")
         path_of(folder, "acme").unlink()
         failing(retriever, "^The database .*The standby does not answer: it holds nothing of this tenant")
 

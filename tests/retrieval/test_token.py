@@ -408,7 +408,7 @@ def test_a_verifier_that_would_be_unsafe_is_not_made(arguments: dict[str, Any], 
 def test_a_file_without_a_public_key(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "key"
     file.write_bytes(content)
-    with pytest.raises(ConfigurationError, match="holds no public key"):
+    with pytest.raises(ConfigurationError, match="contains no public key"):
         verifier(key_file=file)
 
 

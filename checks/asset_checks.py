@@ -256,7 +256,7 @@ def intake_keeps_up(stores: dg.ResourceParam[Stores]) -> dg.AssetCheckResult:
     )
 
 
-def due_for_a_look(stores: Stores) -> tuple[bool, dict[str, Any]]:
+def due_files(stores: Stores) -> tuple[bool, dict[str, Any]]:
     """Whether no file is due for a refresh or about to expire, and the metadata that says which are."""
     due = find_due(stores.ledger(), now=stores.clock(), ahead=timedelta(days=stores.due_ahead_days))
     rows = "\n".join(f"| {item.path} | {item.reason} | {item.on} |" for item in due[:200])
@@ -271,7 +271,7 @@ def due_for_a_look(stores: Stores) -> tuple[bool, dict[str, Any]]:
 )
 def knowledge_is_fresh(stores: dg.ResourceParam[Stores]) -> dg.AssetCheckResult:
     """Warn about knowledge before it is wrong or gone."""
-    passed, metadata = due_for_a_look(stores)
+    passed, metadata = due_files(stores)
     return dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
 
 

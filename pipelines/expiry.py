@@ -11,7 +11,7 @@ from assets.index.releases import purge
 from assets.locks import exclusive_lock
 from assets.retention.sweep import sweep
 from assets.stores import Stores
-from checks.asset_checks import IS_FRESH, asset_key, due_for_a_look
+from checks.asset_checks import IS_FRESH, asset_key, due_files
 from pipelines.resources import ALONE_TAG
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
@@ -65,9 +65,9 @@ def delete_old_runs(context: dg.OpExecutionContext, stores: dg.ResourceParam[Sto
 
 
 @dg.op(description="Say which files are due for a refresh or about to expire.", ins={"deleted": dg.In(dg.Nothing)})
-def tell_what_is_due(context: dg.OpExecutionContext, stores: dg.ResourceParam[Stores]) -> None:
+def log_due_files(context: dg.OpExecutionContext, stores: dg.ResourceParam[Stores]) -> None:
     """Evaluate the check of that name."""
-    passed, metadata = due_for_a_look(stores)
+    passed, metadata = due_files(stores)
     context.instance.report_runless_asset_event(
         AssetCheckEvaluation(
             asset_key=asset_key(SOURCE_FILES),
@@ -86,4 +86,4 @@ def tell_what_is_due(context: dg.OpExecutionContext, stores: dg.ResourceParam[St
 )
 def expiry() -> None:
     """Run by the daily schedule."""
-    tell_what_is_due(delete_old_runs(sweep_lake(purge_index())))
+    log_due_files(delete_old_runs(sweep_lake(purge_index())))

@@ -211,10 +211,10 @@ def _problems(result: ExecuteInProcessResult) -> Iterable[str]:
         error = event.step_failure_data.error
         cause = error.cause if error and error.cause else error
         if cause is not None and cause.cls_name != "DagsterAssetCheckFailedError":
-            yield f"step {event.step_key}: {_told(cause.cls_name or 'Error', cause.message)}"
+            yield f"step {event.step_key}: {_without_content(cause.cls_name or 'Error', cause.message)}"
 
 
-def _told(name: str, message: str) -> str:
+def _without_content(name: str, message: str) -> str:
     """Our own errors speak for themselves; what others say may quote a document, so only their name is told."""
     ours = {KnowledgeError}
     while grown := {child for parent in ours for child in parent.__subclasses__()} - ours:

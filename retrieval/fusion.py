@@ -89,9 +89,11 @@ PROBES: Sequence[tuple[str, str]] = (
 class ProbedEncoder(Protocol):
     """What is needed of a model."""
 
-    def encode_query(self, text: str) -> NDArray[Any]: ...
+    def encode_query(self, text: str) -> NDArray[Any]:
+        """Unit vector of a question."""
 
-    def encode_documents(self, texts: Sequence[str]) -> NDArray[Any]: ...
+    def encode_documents(self, texts: Sequence[str]) -> NDArray[Any]:
+        """Unit vectors of passages, one row for each."""
 
 
 def similarity_scale(encoder: ProbedEncoder) -> Scale:

@@ -156,18 +156,7 @@ class Standby:
             raise UnavailableError(f"{problem} The standby does not answer: {why}") from None
         now = self._now()
         header = found.header
-        if now - header.written > self._max_age:
-            raise UnavailableError(
-                f"{problem} The standby does not answer: it was written at {header.written_at}, longer ago than"
-                " KNOWLEDGE_STANDBY_MAX_AGE_H"
-            )
-        if header.written - now > AHEAD:
-            raise UnavailableError(
-                f"{problem} The standby does not answer: it was written at {header.written_at}, and it is"
-                f" {now.isoformat(timespec='seconds')} here: compare the clocks"
-            )
-        if search.release is not None and search.release != header.release:
-            raise UnavailableError(f"{problem} The standby holds release {header.release} alone")
+        self._check_header(header, search, problem, now)
         hits = find(found, search, now)
         search.degrade("standby")
         search.timings["standby"] = search.timings["total"] = (search.clock() - began) * 1000
@@ -199,6 +188,21 @@ class Standby:
             reasons=tuple(search.reasons),
             as_of=header.written,
         )
+
+    def _check_header(self, header: Header, search: Search, problem: UnavailableError, now: datetime) -> None:
+        """Refuse a snapshot that is too old, from the future, or of another release than the one asked for."""
+        if now - header.written > self._max_age:
+            raise UnavailableError(
+                f"{problem} The standby does not answer: it was written at {header.written_at}, longer ago than"
+                " KNOWLEDGE_STANDBY_MAX_AGE_H"
+            )
+        if header.written - now > AHEAD:
+            raise UnavailableError(
+                f"{problem} The standby does not answer: it was written at {header.written_at}, and it is"
+                f" {now.isoformat(timespec='seconds')} here: compare the clocks"
+            )
+        if search.release is not None and search.release != header.release:
+            raise UnavailableError(f"{problem} The standby holds release {header.release} alone")
 
     def _snapshot(self, tenant: str, deadline: Deadline) -> Snapshot:
         path = snapshot.path_of(self._folder, tenant)

@@ -33,24 +33,29 @@ class ModelIdentity(Protocol):
     """What identifies a model: its id, and the text it puts before each passage."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Stands on every row that the model makes."""
 
     @property
-    def document_prompt(self) -> str: ...
+    def document_prompt(self) -> str:
+        """Put before each passage."""
 
 
 class DocumentEncoder(Protocol):
     """What is needed of an encoder."""
 
     @property
-    def fingerprint(self) -> ModelIdentity: ...
+    def fingerprint(self) -> ModelIdentity:
+        """Identity of the model."""
 
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """Numbers in a vector."""
 
     def encode_documents(
         self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None
-    ) -> npt.NDArray[Any]: ...
+    ) -> npt.NDArray[Any]:
+        """Unit vectors of passages, one row for each; `progress` hears how many are done."""
 
 
 @dataclass(frozen=True, slots=True)

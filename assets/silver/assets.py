@@ -65,7 +65,7 @@ def silver(
         stores.lake.replace(DOCUMENTS, date, source, refined.documents)
         stores.lake.replace(QUARANTINE, date, source, refined.quarantine)
     context.log.info(f"{documents} documents, {reasons.total()} files in quarantine, {processed} read in this run")
-    refused_now, notices = _tell(context, stores)
+    refused_now, notices = _update_notices(context, stores)
     return (
         dg.MaterializeResult(
             asset_key=DOCUMENTS_KEY,
@@ -90,7 +90,7 @@ def silver(
     )
 
 
-def _tell(context: dg.AssetExecutionContext, stores: Stores) -> tuple[dict[str, int], Notices]:
+def _update_notices(context: dg.AssetExecutionContext, stores: Stores) -> tuple[dict[str, int], Notices]:
     """Bring the notes in the inbox up to date; how many files are refused now, by reason, and what became of them."""
     counts = Counter(row["reason"] for row in newest_refusals(stores))
     try:

@@ -129,12 +129,12 @@ def _finished(
     redacted = redact(document, key, readable_names(rules), extra=extra)
     findings = screen(redacted.document)
     if findings and rules.get("screening") == QUARANTINE:
-        raise RefusedError("attack", _told(findings), reader=document.reader)
+        raise RefusedError("attack", _summary(findings), reader=document.reader)
     part = redact_name(document.part, key, extra)[:MAX_PART] if document.part is not None else None
     return replace(redacted, document=_with_short_title(redacted.document), findings=findings, part=part)
 
 
-def _told(findings: Sequence[Finding]) -> str:
+def _summary(findings: Sequence[Finding]) -> str:
     """Kinds and places of findings, without a word of the text."""
     counts = Counter(f"{finding.kind} ({finding.rule})" for finding in findings)
     places = [finding.start for finding in findings if finding.start is not None]

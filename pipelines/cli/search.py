@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -14,7 +15,7 @@ from pipelines.cli.passages import passages_table, result_row
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from retrieval import Clearance
+    from retrieval import Clearance, SearchResult
 
 
 SOURCES = ("blog", "podcast", "document")
@@ -73,16 +74,10 @@ def search(
 ) -> Answer:
     """Search the active release for passages that a principal may see."""
     from retrieval import Filters, Principal, Retriever, Settings, Shape
-    from retrieval.errors import InvalidRequestError, KnowledgeError
+    from retrieval.errors import KnowledgeError
     from retrieval.result import REASONS
 
-    for name in source or ():
-        if name not in SOURCES:
-            raise InvalidRequestError(f"--source {name} is unknown: use one of {', '.join(SOURCES)}")
-    for code in language or ():
-        if len(code) != 2:
-            raise InvalidRequestError(f"--language {code} is not a two-letter code like de or en")
-
+    _check_filters(source, language)
     principal = Principal(user=user, tenant=tenant, roles=role or (), clearance=cast("Clearance", clearance))
     filters = Filters(source=source, language=language, tags=tag, since=since, flagged=False if unflagged else None)
     asked = Shape(per_document=per_document, neighbours=neighbours, unique=unique)
@@ -97,17 +92,35 @@ def search(
             problems = [" ".join(str(error).split())]
         result = retriever.search(query, principal=principal, k=k, filters=filters, release=release, shape=shape)
 
-    def show(console: Console) -> None:
-        if result.hits:
-            console.print(passages_table(result, query))
-        else:
-            console.print("No passage that this principal may see answers that.")
-        found = f"{counted(len(result), 'passage')} from release {result.release}"
-        console.print(f"{found} in {result.timings['total']:.0f} ms")
-        if timings:
-            console.print(", ".join(f"{name} {value:.1f} ms" for name, value in result.timings.items()))
-
     notes = [f"The answer is degraded: {REASONS.get(reason, reason)}." for reason in result.reasons]
     if result.as_of is not None:
         notes.append(f"It is from release {result.release} as of {moment(result.as_of)}.")
-    return Answer(result_row(result), show, problems=problems, notes=notes)
+    return Answer(
+        result_row(result),
+        lambda console: _show(console, result, query, timings=timings),
+        problems=problems,
+        notes=notes,
+    )
+
+
+def _check_filters(source: Sequence[str] | None, language: Sequence[str] | None) -> None:
+    """Refuse names that no document can have: the library would find nothing and say no more."""
+    from retrieval.errors import InvalidRequestError
+
+    for name in source or ():
+        if name not in SOURCES:
+            raise InvalidRequestError(f"--source {name} is unknown: use one of {', '.join(SOURCES)}")
+    for code in language or ():
+        if len(code) != 2:
+            raise InvalidRequestError(f"--language {code} is not a two-letter code like de or en")
+
+
+def _show(console: Console, result: SearchResult, query: str, *, timings: bool) -> None:
+    if result.hits:
+        console.print(passages_table(result, query))
+    else:
+        console.print("No passage that this principal may see answers that.")
+    found = f"{counted(len(result), 'passage')} from release {result.release}"
+    console.print(f"{found} in {result.timings['total']:.0f} ms")
+    if timings:
+        console.print(", ".join(f"{name} {value:.1f} ms" for name, value in result.timings.items()))

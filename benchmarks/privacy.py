@@ -19,6 +19,7 @@ from pathlib import Path
 
 from assets.silver.document import Block, Document
 from assets.silver.redact import NUMBERED, redact, spans_of
+from benchmarks.pii.blind.offices import office_rows
 from benchmarks.pii.blind.write import rows
 from benchmarks.pii.generated import CLASSES, PUBLIC, SAID_OF, negatives, positives, secrets
 from benchmarks.pii.score import Example, Scores, score
@@ -108,14 +109,19 @@ def _generated(measures: Measures, count: int) -> None:
 
 
 def _blind(measures: Measures, quick: bool) -> None:
-    """Texts by templates that were written before any recognizer was read; without goals."""
-    found = [Example(*row) for row in rows(SEED)][:: 20 if quick else 1]
-    s = score(found)
-    for kind, one in sorted(s.by_type.items()):
-        if one.wanted:
-            measures.add(f"blind_{kind.lower()}_recall", one.recall, "share")
-            measures.add(f"blind_{kind.lower()}_precision", one.precision, "share")
-    measures.notes["mistakes in the blind set"] = [m for m in s.mistakes if "PERSON" not in m][:60]
+    """Texts by templates, and mails and chats, that were written before any recognizer was read; without goals."""
+    for name, found in (
+        ("blind", [Example(*row) for row in rows(SEED)][:: 20 if quick else 1]),
+        ("office", [Example(*row) for row in office_rows(SEED)]),
+    ):
+        s = score(found)
+        for kind, one in sorted(s.by_type.items()):
+            if one.wanted:
+                measures.add(f"{name}_{kind.lower()}_recall", one.recall, "share")
+                measures.add(f"{name}_{kind.lower()}_precision", one.precision, "share")
+        measures.notes[f"mistakes in the {name} set"] = [
+            m for m in s.mistakes if name == "office" or "PERSON" not in m
+        ][:60]
 
 
 def _readable(measures: Measures) -> None:

@@ -184,7 +184,7 @@ def test_without_the_extra_the_setting_is_refused() -> None:
 
 def test_the_packaged_names_need_neither_torch_nor_what_offers_parts_to_spacy() -> None:
     program = (
-        "import sys; from assets.silver.pii import names_en; names_en._language(); "
+        "import sys; from assets.silver.pii import names_en; names_en._pipeline(); "
         "found = {'torch', 'presidio_analyzer'} & sys.modules.keys(); import importlib.util; "
         "sys.exit(', '.join(found) or importlib.util.find_spec('torch') is None)"
     )

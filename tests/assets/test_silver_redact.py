@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assets.silver.document import Block, Document
@@ -368,6 +368,7 @@ def test_an_empty_key_is_refused() -> None:
 
 
 @settings(deadline=None)
+@example([[("ADDRESS", "Hauptstraße 12, 50667 Köln"), "ISBN 978-3-16-148410-0", "Die Wärmepumpe heizt."]])
 @given(DOCUMENTS)
 def test_no_planted_value_survives_and_offsets_stay_right(parts: list[list[str | tuple[str, str]]]) -> None:
     builder = DocumentBuilder()

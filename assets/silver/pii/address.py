@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from assets.silver.pii.address_run import runs
-from assets.silver.pii.figures import found, near_figures
+from assets.silver.pii.figures import figures, found, near_figures
 from assets.silver.pii.span import Span
 
 TYPE = "ADDRESS"
@@ -28,9 +28,13 @@ _UNSURE_ENDS = (
 
 _ENDS = "|".join(re.escape(end) for end in sorted(_SURE_ENDS, key=len, reverse=True))
 _NUMBER_SIGN = r"(?:,?[ ](?:Nr|No|Hausnr)\.?(?!\w))?"
-_HOUSE = r"\d{1,4}(?:[ ]?[a-zA-Z](?:[ ]?[-/+–][ ]?[a-zA-Z])?(?!\w))?(?:[ ]?[-–/+][ ]?\d{1,4}(?:[ ]?[a-z](?!\w))?){0,3}"
+_FIRST_FIGURES = r"\d{1,4}"
+_HOUSE = (
+    _FIRST_FIGURES
+    + r"(?:[ ]?[a-zA-Z](?:[ ]?[-/+–][ ]?[a-zA-Z])?(?!\w))?(?:[ ]?[-–/+][ ]?\d{1,4}(?:[ ]?[a-z](?!\w))?){0,3}"
+)
 _NOT_A_HOUSE = (
-    r"(?![\w%€$])(?![.,:]\d)(?!\.[ ]?(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|und|bis|Jahrhundert|Platz|Stock|Etage))"
+    r"(?![\w%€$])(?![.,:-]\d)(?!\.[ ]?(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|und|bis|Jahrhundert|Platz|Stock|Etage))"
     r"(?![ ]?(?:€|Uhr|Prozent|km|Meter|m|Euro|EUR|Jahr|Jahre|Jahren|Minuten|Stunden|Tage|Personen|Millionen|Kilometer)\b)"
 )
 _FLOOR = (
@@ -55,7 +59,10 @@ _PLACE = rf"{_JOINT}{_POSTCODE}[ ]{{1,2}}{_TOWN}(?!\w)(?:,?[ \n](?:Deutschland|G
 _SURE = re.compile(
     rf"(?P<end>(?i:{_ENDS})){_NUMBER_SIGN}[ ]{{0,2}}(?P<house>{_HOUSE}){_NOT_A_HOUSE}{_FLOOR}(?P<place>{_PLACE})?"
 )
-_WITH_PLACE = re.compile(rf"(?<![\w.,/-])(?:(?:Nr|No)\.?[ ]?)?(?P<house>{_HOUSE}){_FLOOR}{_PLACE}")
+_WITH_PLACE = re.compile(
+    rf"(?P<house>\d(?:(?<![\w.,/-].)|(?<=N[ro]\d)|(?<=N[ro][. ]\d)|(?<=N[ro]\. \d))\d{{0,3}}{_HOUSE.removeprefix(_FIRST_FIGURES)}){_FLOOR}{_PLACE}"
+)
+_SIGN_BEFORE = re.compile(r"(?<![\w.,/-])(?:Nr|No)\.?[ ]?\Z")
 _POST_BOX = re.compile(rf"(?<!\w)Postfach[ ](?:\d[ ]?){{1,8}}\d(?:{_PLACE})?")
 
 _SQUARE = re.compile(
@@ -104,8 +111,9 @@ _HOME = re.compile(
     re.IGNORECASE,
 )
 _LAST_WORD = re.compile(r"[\w.-]+\Z")
-_NUMBER_BEHIND_WORD = re.compile(r"[^\W\d_]\.?(?:,?[ ](?:Nr|No|Hausnr)\.?)?[ ]{0,2}(?=\d)")
-_ENDS_BY_LENGTH = sorted(_SURE_ENDS, key=len, reverse=True)
+_WORD_BEFORE_NUMBER = re.compile(r"[^\W\d_]\.?(?:,?[ ](?:Nr|No|Hausnr)\.?)?[ ]{0,2}\Z")
+_LONGEST_BETWEEN = 13
+_ENDS_BY_LENGTH = tuple(sorted(_SURE_ENDS, key=len, reverse=True))
 _LONGEST_END = max(map(len, _SURE_ENDS))
 _HOME_REACH = 110
 _NOT_STREETS = frozenset(
@@ -146,24 +154,27 @@ class Addresses:
 
 
 def _german(text: str) -> Iterator[Span]:
-    for number in found(_NUMBER_BEHIND_WORD, text, near_figures(text)):
-        ending = text[
-            max(0, number.start() - _LONGEST_END) : number.start() + 1 + (text[number.start() + 1] == ".")
-        ].lower()
-        end = next((end for end in _ENDS_BY_LENGTH if ending.endswith(end)), None)
-        if end is not None:
-            after_end = number.start() + 1 + (text[number.start() + 1] == ".")
+    for first_figure, _ in figures(text):
+        word = _WORD_BEFORE_NUMBER.search(text, max(0, first_figure - _LONGEST_BETWEEN), first_figure)
+        if word is None:
+            continue
+        after_end = word.start() + 1 + (text[word.start() + 1] == ".")
+        ending = text[max(0, word.start() - _LONGEST_END) : after_end].lower()
+        if ending.endswith(_ENDS_BY_LENGTH):
+            end = next(end for end in _ENDS_BY_LENGTH if ending.endswith(end))
             match = _SURE.match(text, after_end - len(end))
             start = _street_start(text, match) if match is not None else None
             if match is not None and start is not None and not _is_no_street(text, start, match):
                 place = _PLACE_BEFORE.search(text, max(0, start - _REACH), start) if match["place"] is None else None
                 yield _span(text, place.start() if place else start, match.end())
-        elif _is_behind_a_name(text, number.start()) and _HOME.search(
-            text, max(0, number.start() - _HOME_REACH), number.start()
+        elif _is_behind_a_name(text, word.start()) and _HOME.search(
+            text, max(0, word.start() - _HOME_REACH), word.start()
         ):
-            yield from _unsure(text, number.start())
+            yield from _unsure(text, word.start())
     for match in _WITH_PLACE.finditer(text):
-        before = _STREET_BEFORE.search(text, max(0, match.start() - _REACH), match.start())
+        sign = _SIGN_BEFORE.search(text, max(0, match.start() - 5), match.start())
+        at = sign.start() if sign else match.start()
+        before = _STREET_BEFORE.search(text, max(0, at - _REACH), at)
         if before is not None and before[0].split()[-1].lower().strip(".") not in _NOT_STREETS:
             yield _span(text, before.start(), match.end())
     for match in found(_TOWN_ALONE, text, near_figures(text)):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from assets.silver.pii.figures import around_figures, found, near_figures
+from assets.silver.pii.lower import lowered
 
 Range = tuple[int, int]
 
@@ -76,10 +77,11 @@ _STRONG = re.compile(
     re.IGNORECASE,
 )
 _STRONG_BEGINS = re.compile(
-    r"\b(?=[aslrbmdtcuohfpjviens])(?:address|liv|resid|stay|locat|situat|based|regist|born|arriv|ship|deliver|mail|send|sent|mov|relocat|forward|post|return|taxi|cab|ride|uber"
-    r"|office|hous|home|apart|flat|shop|store|stat|stop|restaurant|hotel|school|build|place|it|party|visit|find|meet|see|reach|join|drop|pick|enter|ref|they|there|the same|user)",
-    re.IGNORECASE,
+    r"[abcdefhijlmoprstuv](?<!\w.)(?:(?<=a)(?:ddress|rriv|part)|(?<=b)(?:ased|orn|uild)|(?<=c)ab|(?<=d)(?:eliver|rop)|(?<=e)nter|(?<=f)(?:orward|lat|ind)|(?<=h)(?:ous|ome|otel)|(?<=i)t|(?<=j)oin|(?<=l)(?:iv|ocat)|(?<=m)(?:ail|ov|eet)"
+    r"|(?<=o)ffice|(?<=p)(?:ost|lace|arty|ick)|(?<=r)(?:esid|egist|elocat|eturn|ide|estaurant|each|ef)|(?<=s)(?:tay|ituat|hip|end|ent|hop|tore|tat|top|chool|ee)|(?<=t)(?:axi|hey|here|he same)|(?<=u)(?:ber|ser)|(?<=v)isit)"
 )
+"""How each of these begins, in lower case."""
+
 _CORNER = re.compile(r"\b(?:the )?corner of (?=\S)", re.IGNORECASE)
 _AT = re.compile(rf"\b(?:at|on|to|from|of|near|in)[ ][ :\[]{{0,2}}(?=\d{{1,6}}[A-Za-z]?[ ](?:{_UPPER}|\d))")
 _UNIT = re.compile(rf"(?<!\w)(?i:(?:{_UNITS})\.?)[ ]#?(?:\d{{1,5}}[A-Za-z]?|[A-Z]\d{{0,4}}|[A-Z]-\d{{1,4}})(?!\w)")
@@ -89,10 +91,11 @@ _NUMBERED_WAY = re.compile(
     rf"(?:(?:{_CAPITAL}|\d{{1,3}}(?:st|nd|rd|th)|of|the)[ ]){{0,4}}?(?:{_CAPITAL}|\d{{1,3}}(?:st|nd|rd|th))[ ](?:{WAYS})\b\.?"
 )
 _FOREIGN_BEFORE = re.compile(
-    r"(?<![\w/])(?:\d{1,5}(?:[ ]?(?:bis|ter))?,?[ ])?(?:[Rr]ue|[Vv]ia|[Vv]iale|[Pp]iazza|[Cc]orso|[Ss]trada|[Vv]icolo|[Rr]ua|[Aa]venida|[Aa]vda\.?|[Tt]ravessa|[Cc]alle|C/|[Cc]arrer"
-    r"|[Pp]aseo|[Cc]amino|[Uu]l\.|[Uu]lica|[Cc]hemin|[Aa]llée|[Qq]uai|[Ii]mpasse|[Rr]oute|[Bb]oulevard|[Bb]d\.?|[Aa]venue|[Pp]lace)"
+    r"[RrVvPpCcSsAaTtUuIiBbQq](?<![\w/].)(?:(?<=[Rr])(?:ue|ua|oute)|(?<=[Vv])(?:ia|iale|icolo)|(?<=[Pp])(?:iazza|aseo|lace)|(?<=C)/|(?<=[Cc])(?:orso|alle|arrer|amino|hemin)|(?<=[Ss])trada"
+    r"|(?<=[Aa])(?:venida|vda\.?|llée|venue)|(?<=[Tt])ravessa|(?<=[Uu])(?:l\.|lica)|(?<=[Ii])mpasse|(?<=[Bb])(?:oulevard|d\.?)|(?<=[Qq])uai)"
     rf"[ ](?:(?:de|da|do|dos|das|del|della|dello|delle|dei|degli|di|du|des|la|le|les|el|los|las|l'|d')[ ]?){{0,3}}{_CAPITAL}"
 )
+_BEFORE_FOREIGN = re.compile(r"(?<![\w/])\d{1,5}(?:[ ]?(?:bis|ter))?,?[ ]\Z")
 _FOREIGN_END = re.compile(rf"(?<![\w-]){_UPPER}[^\W\d_]{{2,}}(?:{_SUFFIXES})[ ]\d{{1,4}}[A-Za-z]?(?!\w)")
 _NAMED_STREET = re.compile(
     rf"\b(?:on|at|in|along|off|near|to|from|of)[ ](?P<street>{_CAPITAL}(?:[ ]{_CAPITAL}){{1,3}})[ ](?:[Ss]treet|St|[Rr]oad|Rd|[Aa]venue|Ave|[Bb]oulevard|Blvd|[Ll]ane)\b"
@@ -117,12 +120,6 @@ _BOX = re.compile(
 )
 _BOX_WORDS = ("box ", "postbus", "postale", "usns ", "uss ", "usnv ", "uscgc ")
 _STREETS = ("Street", " street", " St.", " St ", "Road", " road", " Rd", "Avenue", "Ave.", "Boulevard", "Blvd", "Lane")
-_FOREIGN_WORDS = tuple(
-    f"{word} "
-    for word in "rue via viale piazza corso strada vicolo rua avenida avda avda. travessa calle c/ carrer paseo camino ul. ulica chemin allée"
-    " quai impasse route boulevard bd bd. avenue place".split()
-)
-
 
 _DIGIT = re.compile(r"\d")
 _FIRST_LETTER = re.compile(r"(?<![\w'’])[^\W\d_]")
@@ -136,6 +133,7 @@ _CUE_REACH = 110
 
 _FIGURES = re.compile(r"\d+")
 _WORD_BEFORE = re.compile(r"([^\W\d_][\w'’.-]*)[ ,]{1,2}\Z")
+_BEFORE_NUMBERS = frozenset(" ,")
 _WORD_BEHIND = re.compile(r"[A-Za-z]?[.,]?[ \n>,]{1,3}([^\W_][^\W\d_]*)")
 
 _VERSION = re.compile(rf"{_CAPITAL}[ ]\d(?:\.\d+)*")
@@ -151,7 +149,7 @@ def runs(text: str) -> Iterator[Range]:
     if text.islower():
         # nobody's capitals tell names from other words: every word counts as one
         text = _FIRST_LETTER.sub(lambda match: match[0].upper() if len(match[0].upper()) == 1 else match[0], text)
-    for start, end in _found(text, text.lower()):
+    for start, end in _found(text, lowered(text)):
         before = _NUMBER_BEFORE.search(text, max(0, start - 9), start) if text[start].isalnum() else None
         start = before.start() if before else start
         unit = _UNIT_BEFORE.search(text, max(0, start - 12), start)
@@ -179,9 +177,8 @@ def _found(text: str, lower: str) -> Iterator[Range]:
         if _is_street(text[match.end() : end]):
             yield match.end(), end
     yield from _where_homes_are(text)
-    if any(word in lower for word in _FOREIGN_WORDS):
-        yield from _from(text, found(_FOREIGN_BEFORE, text, around_figures(text)))
-    yield from _from(text, found(_FOREIGN_END, text, around_figures(text)))
+    yield from _from(text, _foreign_streets(text))
+    yield from _from(text, (match.span() for match in found(_FOREIGN_END, text, around_figures(text))))
     for match in (*found(_POSTCODE_END, text, around_figures(text)), *found(_BRITISH_END, text, figures)):
         at = match.start() + len(match[0]) - len(match[0].lstrip(",\n >|?*"))
         start = _start(text, at)
@@ -205,11 +202,12 @@ def _around_unit(text: str, unit: re.Match[str]) -> Iterator[Range]:
 def _where_homes_are(text: str) -> Iterator[Range]:
     """Runs behind words that say where somebody lives or something is; looked for before numbers beside names."""
     done = 0
+    lower = lowered(text)
     for number in _FIGURES.finditer(text):
         if number.start() < done or not _is_by_a_name(text, number):
             continue
         low = max(done, number.start() - _CUE_REACH)
-        for begins in _STRONG_BEGINS.finditer(text, low, max(low, number.end())):
+        for begins in _STRONG_BEGINS.finditer(lower, low, max(low, number.end())):
             cue = _STRONG.match(text, begins.start())
             if cue is not None:
                 end = _end(text, cue.end(), sure=True)
@@ -222,15 +220,24 @@ def _is_by_a_name(text: str, number: re.Match[str]) -> bool:
     behind = _WORD_BEHIND.match(text, number.end())
     if behind is not None and (not behind[1][0].islower() or behind[1] in _STREET_WORDS or behind[1] in _LINKS):
         return True
+    if text[number.start() - 1 : number.start()] not in _BEFORE_NUMBERS:
+        return False
     before = _WORD_BEFORE.search(text, max(0, number.start() - 24), number.start())
     return before is not None and (before[1][0].isupper() or before[1] in _STREET_WORDS)
 
 
-def _from(text: str, matches: Iterable[re.Match[str]]) -> Iterator[Range]:
-    for match in matches:
-        end = _end(text, match.start())
-        if _is_home(text[match.start() : end]):
-            yield match.start(), max(end, match.end())
+def _foreign_streets(text: str) -> Iterator[Range]:
+    """Streets that begin with what they are, with a number before them where there is one."""
+    for match in found(_FOREIGN_BEFORE, text, around_figures(text)):
+        number = _BEFORE_FOREIGN.search(text, max(0, match.start() - 12), match.start())
+        yield number.start() if number else match.start(), match.end()
+
+
+def _from(text: str, beginnings: Iterable[Range]) -> Iterator[Range]:
+    for start, least in beginnings:
+        end = _end(text, start)
+        if _is_home(text[start:end]):
+            yield start, max(end, least)
 
 
 def _corners(text: str) -> Iterator[Range]:

@@ -32,8 +32,10 @@ def is_valid(number: str) -> bool:
 HealthInsuranceNumbers = GermanNumbers(
     "DE_HEALTH_INSURANCE",
     (
-        NumberFormat(re.compile(rf"[A-Z]{BEGINS} ?\d(?:[ ]?\d){{8}}{NOT_BEFORE}"), _NAMES, is_valid),
-        NumberFormat(re.compile(rf"[A-Za-z]{BEGINS}(?:{GAP}\d){{9}}{NOT_BEFORE}"), _NAMES, is_valid, needs_name=True),
+        NumberFormat(re.compile(rf"[A-Z]{BEGINS} ?\d(?:[ ]?\d){{8}}{NOT_BEFORE}"), _NAMES, is_valid, long=True),
+        NumberFormat(
+            re.compile(rf"[A-Za-z]{BEGINS}(?:{GAP}\d){{9}}{NOT_BEFORE}"), _NAMES, is_valid, needs_name=True, long=True
+        ),
     ),
 )
 """The unchangeable part: a letter, eight digits, a check digit."""

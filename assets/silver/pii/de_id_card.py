@@ -39,8 +39,8 @@ IdCards = GermanNumbers(
         NumberFormat(written(_FIRST, checked=True), _NAMES, is_valid),
         NumberFormat(written(_FIRST, checked=False), _NAMES, needs_name=True),
         # until 2010: four digits of the authority, five of the card, a check digit, D
-        NumberFormat(re.compile(rf"\d{BEGINS}\d{{8}} ?\d ?D{NOT_BEFORE}"), _NAMES, _is_valid_old),
-        NumberFormat(re.compile(rf"\d{BEGINS}\d{{9}}{NOT_BEFORE}"), _NAMES, _is_valid_old, needs_name=True),
+        NumberFormat(re.compile(rf"\d{BEGINS}\d{{8}} ?\d ?D{NOT_BEFORE}"), _NAMES, _is_valid_old, long=True),
+        NumberFormat(re.compile(rf"\d{BEGINS}\d{{9}}{NOT_BEFORE}"), _NAMES, _is_valid_old, needs_name=True, long=True),
     ),
     others=OTHERWISE,
 )

@@ -43,7 +43,10 @@ SocialSecurityNumbers = GermanNumbers(
     "DE_SOCIAL_SECURITY",
     (
         NumberFormat(
-            re.compile(rf"\d{BEGINS}(?:{GAP}\d){{7}}{GAP}[A-Za-z](?:{GAP}\d){{3}}{NOT_BEFORE}"), _NAMES, is_valid
+            re.compile(rf"\d{BEGINS}(?:{GAP}\d){{7}}{GAP}[A-Za-z](?:{GAP}\d){{3}}{NOT_BEFORE}"),
+            _NAMES,
+            is_valid,
+            long=True,
         ),
     ),
 )

@@ -34,8 +34,11 @@ TaxIds = GermanNumbers(
             re.compile(rf"[1-9]{BEGINS}\d(?:\d{{9}}|([ \u00a0./-])\d{{3}}\1\d{{3}}\1\d{{3}}){NOT_BEFORE}"),
             _NAMES,
             _is_valid,
+            long=True,
         ),
-        NumberFormat(re.compile(rf"[1-9]{BEGINS}(?:{GAP}\d){{10}}{NOT_BEFORE}"), _NAMES, _is_valid, needs_name=True),
+        NumberFormat(
+            re.compile(rf"[1-9]{BEGINS}(?:{GAP}\d){{10}}{NOT_BEFORE}"), _NAMES, _is_valid, needs_name=True, long=True
+        ),
     ),
 )
 """Eleven digits, the last a check digit (ISO 7064, MOD 11, 10)."""

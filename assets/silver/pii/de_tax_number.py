@@ -28,18 +28,29 @@ TaxNumbers = GermanNumbers(
             re.compile(rf"\d{BEGINS}\d{{1,2}}\s?([ /.-])\s?\d{{3,4}}\s?\1\s?\d{{4,5}}{NOT_BEFORE}"),
             _NAMES,
             needs_name=True,
+            long=True,
         ),
         NumberFormat(
-            re.compile(rf"\d{BEGINS}\d{{2}}\s?/\s?\d{{4}}\s?/\s?\d{{4}}{NOT_BEFORE}"), _NAMES, needs_name=True
+            re.compile(rf"\d{BEGINS}\d{{2}}\s?/\s?\d{{4}}\s?/\s?\d{{4}}{NOT_BEFORE}"),
+            _NAMES,
+            needs_name=True,
+            long=True,
         ),
         # the check digit set apart
-        NumberFormat(re.compile(rf"\d{BEGINS}\d{{1,2}}/\d{{3,4}}/\d{{3,4}}/\d{NOT_BEFORE}"), _NAMES, needs_name=True),
-        # five, three and five digits: Nordrhein-Westfalen's 123/4567/8901 and Hessen's 013 815 08153 are above
-        NumberFormat(re.compile(rf"\d{BEGINS}\d{{4}}(?:[ ]|\s?/\s?)\d{{5}}{NOT_BEFORE}"), _NAMES, needs_name=True),
-        # the unified form, thirteen digits, and those of ten or eleven
-        NumberFormat(re.compile(rf"\d{BEGINS}\d{{9,10}}{NOT_BEFORE}"), _NAMES, needs_name=True),
         NumberFormat(
-            re.compile(rf"\d{BEGINS}\d{{3}}[ /]?0[ /]?\d{{3,4}}[ /]?\d{{4,5}}{NOT_BEFORE}"), _NAMES, needs_name=True
+            re.compile(rf"\d{BEGINS}\d{{1,2}}/\d{{3,4}}/\d{{3,4}}/\d{NOT_BEFORE}"), _NAMES, needs_name=True, long=True
+        ),
+        # five, three and five digits: Nordrhein-Westfalen's 123/4567/8901 and Hessen's 013 815 08153 are above
+        NumberFormat(
+            re.compile(rf"\d{BEGINS}\d{{4}}(?:[ ]|\s?/\s?)\d{{5}}{NOT_BEFORE}"), _NAMES, needs_name=True, long=True
+        ),
+        # the unified form, thirteen digits, and those of ten or eleven
+        NumberFormat(re.compile(rf"\d{BEGINS}\d{{9,10}}{NOT_BEFORE}"), _NAMES, needs_name=True, long=True),
+        NumberFormat(
+            re.compile(rf"\d{BEGINS}\d{{3}}[ /]?0[ /]?\d{{3,4}}[ /]?\d{{4,5}}{NOT_BEFORE}"),
+            _NAMES,
+            needs_name=True,
+            long=True,
         ),
     ),
     cues=("steuer", "st.-", "st.n", "st. n", "st-n", "st/n", "stnr", "st nr", "finanzamt", "tax"),

@@ -20,7 +20,7 @@ _NAMES = named(
 
 VatIds = GermanNumbers(
     "DE_VAT_ID",
-    (NumberFormat(re.compile(rf"(?<![A-Za-z0-9])[Dd][Ee](?:{GAP}\d){{9}}{NOT_BEFORE}"), _NAMES, _is_valid),),
+    (NumberFormat(re.compile(rf"(?<![A-Za-z0-9])[Dd][Ee](?:{GAP}\d){{9}}{NOT_BEFORE}"), _NAMES, _is_valid, long=True),),
     cues=("de",),
 )
 """DE and nine digits, the last a check digit (ISO 7064, MOD 11, 10)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 Window = tuple[int, int]
 
@@ -17,27 +17,33 @@ _REMEMBERED = 4
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
+def figures(text: str) -> tuple[Window, ...]:
+    """Runs of figures."""
+    return tuple(match.span() for match in _NUMBER.finditer(text))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
 def near_figures(text: str) -> tuple[Window, ...]:
     """Windows that hold every stretch without a gap in which a value of up to 24 characters and a figure may lie."""
-    return tuple(_merged(_NUMBER, text, 24, 24))
+    return tuple(_merged(figures(text), len(text), 24, 24))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def around_figures(text: str) -> tuple[Window, ...]:
     """Windows for a number and some words on either side of it."""
-    return tuple(_merged(_NUMBER, text, 70, 70))
+    return tuple(_merged(figures(text), len(text), 70, 70))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def near_clusters(text: str) -> tuple[Window, ...]:
     """Windows around long numbers in any spacing, with room for letters before and an extension behind."""
-    return tuple(_merged(_CLUSTER, text, 8, 24))
+    return tuple(_merged(_clusters(text), len(text), 8, 24))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def behind_words(text: str) -> tuple[Window, ...]:
     """Windows around long numbers that begin far enough before them for the words that introduce one."""
-    return tuple(_merged(_CLUSTER, text, 120, 24))
+    return tuple(_merged(_clusters(text), len(text), 120, 24))
 
 
 def found(pattern: re.Pattern[str], text: str, windows: tuple[Window, ...]) -> Iterator[re.Match[str]]:
@@ -46,14 +52,19 @@ def found(pattern: re.Pattern[str], text: str, windows: tuple[Window, ...]) -> I
         yield from pattern.finditer(text, start, end)
 
 
-def _merged(pattern: re.Pattern[str], text: str, before: int, behind: int) -> Iterator[Window]:
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _clusters(text: str) -> tuple[Window, ...]:
+    return tuple(match.span() for match in _CLUSTER.finditer(text))
+
+
+def _merged(places: Iterable[Window], length: int, before: int, behind: int) -> Iterator[Window]:
     start = end = -1
-    for match in pattern.finditer(text):
-        low, high = match.start() - before, match.end() + behind
+    for first, last in places:
+        low, high = first - before, last + behind
         if low > end:
             if end >= 0:
-                yield start, min(end, len(text))
+                yield start, min(end, length)
             start = max(0, low)
         end = high
     if end >= 0:
-        yield start, min(end, len(text))
+        yield start, min(end, length)

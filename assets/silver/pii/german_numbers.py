@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from assets.silver.pii.context import OTHERWISE_NUMBERED, is_called, last_place
-from assets.silver.pii.figures import found, near_figures
+from assets.silver.pii.figures import found, near_clusters, near_figures
 from assets.silver.pii.span import Span
 
 GAP = r"[ \t\u00a0\u202f.\-/]{0,2}"
@@ -30,6 +30,7 @@ class NumberFormat:
         pattern: finds candidates.
         names: words that say what the number is.
         is_valid: its checksum, over the characters without marks, in upper case; None where it has none.
+        long: it holds six figures or more, with little in between, so it is looked for around such clusters alone.
         needs_name: only where a word says what it is. Otherwise the checksum is enough, unless a word says that the
             number is of another kind.
     """
@@ -38,6 +39,7 @@ class NumberFormat:
     names: re.Pattern[str]
     is_valid: Callable[[str], bool] | None = None
     needs_name: bool = False
+    long: bool = False
 
 
 class GermanNumbers:
@@ -65,7 +67,8 @@ class GermanNumbers:
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
         for written in self._formats:
-            for match in found(written.pattern, text, near_figures(text)):
+            windows = near_clusters(text) if written.long else near_figures(text)
+            for match in found(written.pattern, text, windows):
                 value = compact(match[0])
                 if written.is_valid is not None and not written.is_valid(value):
                     continue

@@ -7,10 +7,11 @@ to a pair or triple of neighbours' kinds, so the scores of a word are computed o
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import lzma
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,9 @@ _PARTICLES = frozenset(
     "von van de del della di da dos du der den zu zur zum ten ter vom la le el al bin ibn ben mac mc st".split()
 )
 _ENDS = frozenset(".!?:;\n")
+_SENTENCE_ENDS = frozenset(".!?")
+
+Range = tuple[int, int]
 
 
 class Word(NamedTuple):
@@ -170,25 +174,43 @@ def joint_features(before: str, at: str, after: str, after_next: str, word_befor
     ]
 
 
-def words_of(text: str) -> Iterator[list[Word]]:
+class Stretch(NamedTuple):
+    """Words that are decoded together: `words` are those from number `first` on of the line `text[start:end]`."""
+
+    start: int
+    end: int
+    first: int
+    words: tuple[str, ...]
+
+    def places(self, text: str) -> list[Range]:
+        """Where the words are in the text the stretch is of."""
+        found = WORD.finditer(text, self.start, self.end)
+        return [match.span() for match in itertools.islice(found, self.first, self.first + len(self.words))]
+
+
+def stretches(text: str) -> Iterator[Stretch]:
     """The words of a text in stretches that are decoded for themselves: lines, cut at ends of sentences if long."""
-    stretch: list[Word] = []
-    line_end = -1
-    for match in WORD.finditer(text):
-        start, end = match.span()
-        if start > line_end:
-            if stretch:
-                yield stretch
-                stretch = []
-            line_end = text.find("\n", start)
-            if line_end < 0:
-                line_end = len(text)
-        stretch.append(Word(start, end, match[0]))
-        if len(stretch) >= SEGMENT_WORDS or (len(stretch) > SEGMENT_WORDS // 2 and match[0] in ".!?"):
-            yield stretch
-            stretch = []
-    if stretch:
-        yield stretch
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        words = WORD.findall(text, start, end)
+        first = 0
+        while len(words) - first > SEGMENT_WORDS // 2:
+            last = first + SEGMENT_WORDS // 2
+            while last < len(words) - 1 and last < first + SEGMENT_WORDS - 1 and words[last] not in _SENTENCE_ENDS:
+                last += 1
+            yield Stretch(start, end, first, tuple(words[first : last + 1]))
+            first = last + 1
+        if first < len(words):
+            yield Stretch(start, end, first, tuple(words[first:]))
+        start = end + 1
+
+
+def words_of(text: str) -> Iterator[list[Word]]:
+    """The words of each stretch with their places."""
+    for stretch in stretches(text):
+        yield [Word(*place, word) for place, word in zip(stretch.places(text), stretch.words, strict=True)]
 
 
 class Model:
@@ -214,6 +236,7 @@ class Model:
         self._bases = {base: row for row, base in enumerate(tables)}
         self._tables = np.array([*tables.values()], np.float32).reshape(-1, 2 * REACH + 1, len(LABELS))
         self._bias = np.array([bias if label in "BI" else 0.0 for label in LABELS], np.float32)
+        self._neighbours = (_neighbours(self._rows, "e"), _neighbours(self._rows, "f"))
         self._forget()
 
     @classmethod
@@ -256,14 +279,15 @@ class Model:
         """Scores of every label for every word, all stretches in one array."""
         if len(self._ids) > TABLE_WORDS or len(self._kind_ids) > _KINDS // 2:
             self._forget()
-        ids: list[int] = [0] * REACH
         words: list[str] = [_OUTSIDE] * REACH
         inside: list[int] = []
         for stretch in stretches:
-            inside += range(len(ids), len(ids) + len(stretch))
-            words += [*stretch, _OUTSIDE, _OUTSIDE]
-            ids += [self._ids.get(word) or self._learn(word) for word in stretch] + [0] * REACH
-        numbers = np.array(ids)
+            inside += range(len(words), len(words) + len(stretch))
+            words += stretch
+            words += [_OUTSIDE] * REACH
+        for word in dict.fromkeys(word for word in words if word not in self._ids):
+            self._learn(word)
+        numbers = np.array([*map(self._ids.__getitem__, words)])
         at = np.array(inside)
         scores = self._joint(words, numbers, at)
         for offset in range(-REACH, REACH + 1):
@@ -272,10 +296,10 @@ class Model:
 
     def _joint(self, words: Sequence[str], ids: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores by neighbouring words together: each combination has a number, whose scores are looked up."""
-        kinds = np.array(self._kinds)[ids]
+        kinds, befores, afters = self._classes[:, ids]
         here = kinds[at]
         four = ((kinds[at - 1] * _KINDS + here) * _KINDS + kinds[at + 1]) * _KINDS + kinds[at + 2]
-        before, after = ids[at - 1] * _KINDS + here, ids[at + 1] * _KINDS + here
+        before, after = befores[at - 1] * _KINDS + here, afters[at + 1] * _KINDS + here
         scores = np.zeros((len(at), len(LABELS)), np.float32)
         for learned, keys, names in (
             (self._fours, four, self._names_of_four),
@@ -283,26 +307,27 @@ class Model:
             (self._afters, after, self._names_after),
         ):
             listed = keys.tolist()
-            for place, key in enumerate(listed):
-                if key not in learned:
-                    learned[key] = self._add_joint(names(words, ids, int(at[place])))
+            new = {key: place for key, place in zip(listed, at.tolist(), strict=True) if key not in learned}
+            for key, place in new.items():
+                learned[key] = self._add_joint(names(words, place))
             scores += self._joints[[learned[key] for key in listed]]
         return scores
 
-    def _names_of_four(self, words: Sequence[str], ids: NDArray[np.int64], at: int) -> list[str]:
+    def _names_of_four(self, words: Sequence[str], at: int) -> list[str]:
         before, here, after, after_next = (kind(word) for word in words[at - 1 : at + 3])
         return joint_features(before, here, after, after_next, "", "")[:4]
 
-    def _names_before(self, words: Sequence[str], ids: NDArray[np.int64], at: int) -> list[str]:
+    def _names_before(self, words: Sequence[str], at: int) -> list[str]:
         return [f"e{words[at - 1].lower()}|{kind(words[at])}"]
 
-    def _names_after(self, words: Sequence[str], ids: NDArray[np.int64], at: int) -> list[str]:
+    def _names_after(self, words: Sequence[str], at: int) -> list[str]:
         return [f"f{kind(words[at])}|{words[at + 1].lower()}"]
 
     def _forget(self) -> None:
         self._ids: dict[str, int] = {}
-        self._kinds: list[int] = []
         self._kind_ids: dict[str, int] = {}
+        self._neighbour_ids: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        self._classes = np.zeros((3, 1024), np.int64)
         self._own = np.zeros((1024, 2 * REACH + 1, len(LABELS)), np.float32)
         self._fours: dict[int, int] = {}
         self._befores: dict[int, int] = {}
@@ -312,15 +337,23 @@ class Model:
         self._learn(_OUTSIDE)
 
     def _learn(self, word: str) -> int:
-        number = len(self._kinds)
+        number = len(self._ids)
         if number == len(self._own):
             self._own = np.concatenate([self._own, np.zeros_like(self._own)])
+            self._classes = np.concatenate([self._classes, np.zeros_like(self._classes)], axis=1)
         word_kind = kind(word)
         rows = [row for base in _bases(word, word_kind) if (row := self._bases.get(base)) is not None]
         # the weights are whole numbers of 1/512, so their sums are exact in any order
         self._own[number] = self._tables[rows].sum(axis=0)
         self._ids[word] = number
-        self._kinds.append(self._kind_ids.setdefault(word_kind, len(self._kind_ids)))
+        lower = word.lower()
+        self._classes[:, number] = [
+            self._kind_ids.setdefault(word_kind, len(self._kind_ids)),
+            *(
+                ids.setdefault(lower, len(ids) + 1) if lower in heard else 0
+                for ids, heard in zip(self._neighbour_ids, self._neighbours, strict=True)
+            ),
+        ]
         return number
 
     def _add_joint(self, names: Sequence[str]) -> int:
@@ -334,6 +367,16 @@ class Model:
         return number
 
 
+def _neighbours(features: Iterable[str], sort: str) -> frozenset[str]:
+    """Words before (`e`) or behind (`f`) another one that some feature is about, and perhaps some more."""
+    told: set[str] = set()
+    for feature in features:
+        if feature[0] == sort:
+            parts = feature[1:].split("|")
+            told.update("|".join(parts[:at] if sort == "e" else parts[at:]) for at in range(1, len(parts)))
+    return frozenset(told)
+
+
 def _best_paths(
     scores: NDArray[np.float32], lengths: NDArray[np.int64], transitions: NDArray[np.float32]
 ) -> NDArray[np.int64]:
@@ -343,21 +386,22 @@ def _best_paths(
     order = np.argsort(-lengths, kind="stable")
     scores = scores[order]
     going_on = np.searchsorted(-lengths[order], -np.arange(longest), side="left").tolist()
-    back = np.zeros(scores.shape, np.int8)
-    best = scores[:, 0].copy()
+    best = np.zeros((longest, count, len(LABELS)), np.float32)
+    best[0] = scores[:, 0]
+    ways = np.zeros((len(LABELS), count, len(LABELS)), np.float32)  # from a label, of each stretch, to a label
     for at in range(1, longest):
         here = going_on[at]
-        candidates = best[:here, :, None] + transitions
-        back[:here, at] = candidates.argmax(axis=1)
-        best[:here] = candidates.max(axis=1) + scores[:here, at]
+        np.add(best[at - 1, :here].T[:, :, None], transitions[:, None], out=ways[:, :here])
+        np.maximum.reduce(ways[:, :here], axis=0, out=best[at, :here])
+        best[at, :here] += scores[:here, at]
     paths = np.zeros((count, longest), np.int64)
-    current = best.argmax(axis=1)
-    rows = np.arange(count)
+    # of the ways that lead to a word's best label, the best is asked for only where that is the path
+    current = best[lengths[order] - 1, np.arange(count)].argmax(axis=1)
     for at in range(longest - 1, -1, -1):
         here = going_on[at]
         paths[:here, at] = current[:here]
         if at:
-            current[:here] = back[rows[:here], at, current[:here]]
+            current[:here] = (best[at - 1, :here] + transitions.T[current[:here]]).argmax(axis=1)
     unsorted = np.empty_like(paths)
     unsorted[order] = paths
     return unsorted
@@ -369,8 +413,6 @@ def model() -> Model:
     return Model.unpack(FILE.read_bytes())
 
 
-Range = tuple[int, int]
-
 REMEMBERED = 50_000
 """Stretches whose people are remembered: a text is read again until nothing is left to redact."""
 
@@ -379,17 +421,22 @@ _read: dict[tuple[str, ...], tuple[tuple[int, int], ...]] = {}
 
 def ranges(text: str) -> list[Range]:
     """Where people are named, in order: character ranges, mostly without titles."""
-    stretches = [(words, tuple(word.text for word in words)) for words in words_of(text) if _may_hold_a_name(words)]
+    found = [stretch for stretch in stretches(text) if _may_hold_a_name(stretch.words)]
     if len(_read) > REMEMBERED:
         _read.clear()
-    new = list(dict.fromkeys(key for _, key in stretches if key not in _read))
-    for key, labels in zip(new, model().labels(new), strict=True):
-        _read[key] = tuple(_people(labels))
-    return [(words[first].start, words[last].end) for words, key in stretches for first, last in _read[key]]
+    new = [words for words in dict.fromkeys(stretch.words for stretch in found) if words not in _read]
+    for words, labels in zip(new, model().labels(new), strict=True):
+        _read[words] = tuple(_people(labels))
+    named: list[Range] = []
+    for stretch in found:
+        if people := _read[stretch.words]:
+            places = stretch.places(text)
+            named += [(places[first][0], places[last][1]) for first, last in people]
+    return named
 
 
-def _may_hold_a_name(words: Sequence[Word]) -> bool:
-    return any(word.text[0].isupper() for word in words)
+def _may_hold_a_name(words: Iterable[str]) -> bool:
+    return any(word[0].isupper() for word in words)
 
 
 def _people(labels: Sequence[str]) -> Iterator[tuple[int, int]]:

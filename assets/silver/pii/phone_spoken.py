@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
+from assets.silver.pii.lower import lowered
 from assets.silver.pii.number_words import ENGLISH, GERMAN, any_of
 
 _FEWEST, _FEWEST_CALLED, _MOST = 8, 6, 15
@@ -23,23 +24,20 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _CONTEXT = 60
-_ANCHOR = re.compile(
-    r"[nzopdthm](?<!\w\w)(?:(?<=n)(?:ull|ought|ummer|umber)|(?<=z)ero|(?<=o)h|(?<=p)(?:lus|hone)|(?<=d)(?:oppel|ouble|urchwahl)"
-    r"|(?<=t)elefon|(?<=h)andynummer|(?<=m)obile)(?=[ ,.:])"
-)
-"""What nearly every number that is said holds, or follows, by a set of first characters, which is searched for faster: a text is searched around these words alone."""
+_ANCHORS = "null nought nummer number zero oh plus phone doppel double durchwahl telefon handynummer mobile".split()
+"""One of these is in, or before, nearly every number that is said: a text is searched around these words alone."""
 
+_MARKS = frozenset(" ,.:")
 _BEFORE, _BEHIND = 60, 120
 
 
 def said(text: str) -> Iterator[tuple[int, int, str]]:
     """Start, end and figures of the numbers that are said in a text."""
-    lower = text.lower()
     done = 0
-    for anchor in _ANCHOR.finditer(lower if len(lower) == len(text) else text):
-        if anchor.start() < done:
+    for at, behind in sorted(_anchors(lowered(text))):
+        if at < done:
             continue
-        run = _RUN.search(text, max(done, anchor.start() - _BEFORE), min(len(text), anchor.end() + _BEHIND))
+        run = _RUN.search(text, max(done, at - _BEFORE), min(len(text), behind + _BEHIND))
         if run is None:
             continue
         done = run.end()
@@ -49,6 +47,16 @@ def said(text: str) -> Iterator[tuple[int, int, str]]:
         called = _CALLED.search(text, max(0, run.start() - _CONTEXT), run.start()) is not None
         if len(figures) >= enough and (begins or called) and not _counts(figures):
             yield run.start(), run.end(), figures
+
+
+def _anchors(lower: str) -> Iterator[tuple[int, int]]:
+    for word in _ANCHORS:
+        at = lower.find(word)
+        while at >= 0:
+            end = at + len(word)
+            if lower[end : end + 1] in _MARKS and not (lower[at - 1 : at].isalnum() or lower[at - 1 : at] == "_"):
+                yield at, end
+            at = lower.find(word, end)
 
 
 def _figures(written: str) -> str:

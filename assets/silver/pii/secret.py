@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from assets.silver.pii.lower import lowered
 from assets.silver.pii.secret_written import handed_over
 from assets.silver.pii.span import SECRET, Span
 
@@ -128,6 +129,12 @@ _LABELLED = re.compile(
     rf"(?i:{_LAST_WORD})[\"'`*_\]]{{0,3}}(?:[ ]?\([^)\n]{{1,20}}\))?\s?(?:[:=]|=>|:=|->|<-|\||(?i:\bist\b|\bis\b|\blautet\b|\bwar\b|\bwas\b|\b(?:changed|reset|set)[ ]to\b|\bgeändert[ ]auf\b))"
     r"[ \t]?[:=]?[ \t]?[\"'`„“*]{0,2}(?=(?P<value>[^\s\"'`„“<>,;]{4,200}))"
 )
+_LABEL_BEGINS = re.compile(
+    "[pkstcgz](?:(?<=p)(?:ass|w|in|uk)|(?<=k)(?:ey|ennwort)|(?<=s)(?:ecret|chlüssel)|(?<=t)oken|(?<=c)redential|(?<=z)ugangscode|(?<=g)eheimnis)"
+)
+"""How each of these words begins, in lower case."""
+
+_BEARERS = ("bearer ", "basic ", "token ", "apikey ")
 _ANNOUNCED = re.compile(
     r"(?i)(?:\b|_|-)(?:token|secret|key|schlüssel|passwor[dt]|kennwort|credentials?)\b(?![ ]?=[ ]?[\w.]+\()"
 )
@@ -192,9 +199,9 @@ class Secrets:
                 opaque = True
                 if _announced(text, long) and (word := _OPAQUE.search(text, long.start(), long.end())):
                     yield Span(word.start(), word.end(), SECRET, "")
-        lower = text.lower()
+        lower = lowered(text)
         if any(label in lower for label in _LABELS):
-            yield from _labelled(text)
+            yield from _labelled(text, lower)
         for start, end, certain in handed_over(text, lower):
             value = text[start:end]
             if not _PLACEHOLDER.search(value) and (
@@ -224,8 +231,17 @@ def _is_mixed(written: str) -> bool:
     return any(c.isdigit() for c in written) or _bits(written) > _OPAQUE_BITS
 
 
-def _labelled(text: str) -> Iterator[Span]:
-    for match in _LABELLED.finditer(text):
+def _labels(text: str, lower: str) -> Iterator[re.Match[str]]:
+    done = 0
+    for word in _LABEL_BEGINS.finditer(lower):
+        match = _LABELLED.match(text, word.start()) if word.start() >= done else None
+        if match is not None:
+            done = match.end()
+            yield match
+
+
+def _labelled(text: str, lower: str) -> Iterator[Span]:
+    for match in _labels(text, lower):
         before = text[max(0, match.start() - 40) : match.start()]
         word = match["word"].lower()
         if word.startswith("key") and not _QUALIFIED.search(before):
@@ -235,8 +251,8 @@ def _labelled(text: str) -> Iterator[Span]:
         value = match["value"].rstrip(".)?]*_|")
         if _is_password(value, word):
             yield Span(match.start("value"), match.start("value") + len(value), SECRET, "")
-    for pattern in (_BEARER, _CURL):
-        for match in pattern.finditer(text):
+    for pattern, cues in ((_BEARER, _BEARERS), (_CURL, ("-u ", "--user "))):
+        for match in pattern.finditer(text) if any(cue in lower for cue in cues) else ():
             if (
                 (any(c.isdigit() for c in match["value"]) or _is_jumbled(match["value"].rpartition(":")[2]))
                 and not _PLACEHOLDER.search(match["value"])

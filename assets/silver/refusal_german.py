@@ -115,6 +115,7 @@ _TEMPLATES = {
     # formats
     "the content is {}": "der Inhalt ist {de}",
     "named {}, and does not begin with the header of a message": "benannt {}, aber ohne den Kopf einer Nachricht",
+    "named .rtf, and its beginning is missing": "benannt .rtf, aber der Anfang fehlt",
     "files named {} are not read": "Dateien mit der Endung {} werden nicht gelesen",
     "a ZIP archive that is no document": "ein ZIP-Archiv, das kein Dokument ist",
     "JSON without a list of entries": "JSON ohne eine Liste von Einträgen",

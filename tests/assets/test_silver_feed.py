@@ -243,6 +243,18 @@ def test_names_that_html_has_for_characters_are_known() -> None:
     assert (document.title, document.text) == ("Grüße & mehr", "Grüße & mehr\n\nÜber <b>")
 
 
+def test_the_declaration_by_which_older_drupals_fetch_these_names_is_no_danger() -> None:
+    declared = '<!ENTITY % HTMLlat1 PUBLIC "-//W3C//ENTITIES Latin 1 for XHTML//EN" "http://www.w3.org/xhtml-lat1.ent">'
+    feed = rss("<item><title>Gr&uuml;&szlig;e</title></item>").replace(
+        b"<rss", f"<!DOCTYPE rss [{declared}]><rss".encode()
+    )
+
+    assert read(feed, "a.xml")[0].title == "Grüße"
+    with pytest.raises(RefusedError) as refused:
+        read(feed.replace(b"//W3C//", b"//Jemand//"), "a.xml")
+    assert refused.value.code == "xml_entities"
+
+
 def test_content_that_is_no_text_is_left_out() -> None:
     entry = "<entry><id>{}</id><title>Titel</title>{}<summary>Kurz.</summary></entry>"
     contents = ('<content type="image/png">iVBORw0KGgo=</content>', '<content mode="base64">R3LDvMOfZQ==</content>')

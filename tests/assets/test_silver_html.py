@@ -41,6 +41,26 @@ def blocks(document: Document) -> list[tuple[str, str]]:
     return [(block.kind, document.text[block.start : block.end]) for block in document.blocks]
 
 
+def test_a_page_of_text_alone_keeps_all_of_it() -> None:
+    body = "<h1>Zähler</h1>Es gibt drei.<ol><li>Strom für das ganze Haus, abgelesen im Januar</li></ol><p>äöü</p>"
+
+    assert [text for _, text in blocks(read_one(f"<html><body>{body}</body></html>"))] == [
+        "Zähler",
+        "Es gibt drei.",
+        "1. Strom für das ganze Haus, abgelesen im Januar",
+        "äöü",
+    ]
+
+
+def test_footnotes_that_stand_aside_belong_to_the_text() -> None:
+    note = '<aside class="list"><aside role="doc-footnote"><p>Gemessen am Zähler im Keller.</p></aside></aside>'
+
+    document = read_one(PAGE.replace("</article>", f"{note}</article>"))
+
+    assert document.text.endswith("Gemessen am Zähler im Keller.")
+    assert "Andere Beiträge" not in document.text
+
+
 def test_a_page_keeps_its_content_and_metadata() -> None:
     document = read_one(PAGE)
     assert blocks(document) == [

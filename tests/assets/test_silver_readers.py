@@ -313,6 +313,7 @@ def zip_file() -> bytes:
         (b"kein JSON", "a.json", "malformed"),
         (b"nur Text", "a.srt", "malformed"),
         (b"nur Text", "a.eml", "malformed"),
+        (b"\\pard Text\\par}", "a.rtf", "malformed"),
         (b"850STL25.01" + bytes(20), "a.stl", "unknown_format"),
         (b"Scenarist_SCC V1.0\n\n00:00:22:00\t9425 9425\n", "a.scc", "unknown_format"),
         (b"[Script Info]\nTitle: x\n", "a.txt", "unknown_format"),

@@ -23,7 +23,7 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-READER = "html/6"
+READER = "html/7"
 
 _BEGINS = re.compile(
     r"(?:<!--.*?-->|<\?xml[^>]*\?>|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
@@ -57,6 +57,9 @@ _MOST_PROSE = 0.5
 _MOST_AROUND = 0.6
 """An element that holds more of the page than this is no surrounding, whatever its name."""
 
+_NOTES = frozenset("doc-footnote doc-endnote doc-endnotes".split())
+"""Roles of what belongs to the text although it stands beside it (Digital Publishing WAI-ARIA)."""
+
 _LARGEST = 50_000
 """Elements of a page up to which the main content is judged; trafilatura takes about 4 µs of CPU for each, and more
 where it has to try again."""
@@ -69,6 +72,7 @@ _KEPT_SHARE = 0.5
 _LEAST_KEPT = 0.3
 _MOSTLY_LINKS = 0.6
 _ONLY_LINKS = 0.95
+_FEW_LINKS = 0.1
 _PROSE = 80
 """Characters of a paragraph, without links, that is content even where trafilatura leaves it out at the edges."""
 _ENDS_OF_SENTENCES = (".", "!", "?", ":", ".“", ".”", ".)", '."', ".↩︎")
@@ -151,7 +155,7 @@ def _main_pieces(root: HtmlElement) -> Pieces:
     hidden = [*found.hidden, *(text for element in outside for text in html_tree.pieces(element).hidden)]
     if not found.shown:
         return html_tree.pieces(root)
-    if sum(1 for _ in root.iter()) > _LARGEST:
+    if sum(1 for _ in root.iter()) > _LARGEST or (not outside and _is_bare(found.shown)):
         return Pieces(found.shown, hidden)
     main = _main(root, sum(len(piece.text) for piece in found.shown))
     inner = (
@@ -168,6 +172,17 @@ def _main_pieces(root: HtmlElement) -> Pieces:
     return Pieces(_without_coda(_kept(found.shown, known), known), hidden)
 
 
+def _is_bare(shown: Sequence[Piece]) -> bool:
+    """Whether a page is of text alone, as programs export a document, with nothing around it that leads elsewhere."""
+    length = sum(len(piece.text) for piece in shown)
+    if any(
+        piece.links >= _MOSTLY_LINKS or _CODA.match(piece.text[:_LONGEST_CODA]) or _NOTICE.search(piece.text)
+        for piece in shown
+    ):
+        return False
+    return sum(piece.links * len(piece.text) for piece in shown) < _FEW_LINKS * length
+
+
 def _main(root: HtmlElement, length: int) -> HtmlElement | None:
     """The element that the page itself calls its main content, if it holds enough of it."""
     named = [*root.iter("main"), *(element for element in root.iter() if element.get("role") == "main")]
@@ -178,14 +193,19 @@ def _main(root: HtmlElement, length: int) -> HtmlElement | None:
     return None
 
 
+def _role(element: HtmlElement) -> str:
+    return (element.get("role") or "").strip().lower()
+
+
 def _is_around(element: HtmlElement, page: _Measures) -> bool:
     """Whether the element is navigation, a notice or the like rather than content."""
     tag = element.tag
-    if tag in _NAMES_THAT_HOLD_ALL:
+    role = _role(element)
+    if tag in _NAMES_THAT_HOLD_ALL or role in _NOTES or any(_role(child) in _NOTES for child in element):
         return False
     if (
         tag in _AROUND_TAGS
-        or (element.get("role") or "").strip().lower() in _AROUND_ROLES
+        or role in _AROUND_ROLES
         or (tag == "header" and not any(parent.tag in ("article", "main") for parent in element.iterancestors()))
     ):
         return _length(element) < _MOST_AROUND * page.length

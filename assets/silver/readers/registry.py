@@ -30,6 +30,8 @@ REGISTRY = "registry/3"
 
 _FRONT_MATTER = re.compile(r"\s*(?:---|\+\+\+)(?:json|toml|yaml)?[ \t]*(?:\r\n?|\n)")
 _CONTROL_BYTES = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
+_RTF_INSIDE = re.compile(r"\{\\[a-z]+|\\pard?\b")
+_RTF_WITHIN = 4096
 _MOST_CONTROLS = 0.3
 _MOST_CONTROLS_UNREADABLE = 0.05
 """Share of control characters in text: in UTF-8, where they may be left over from a terminal, and elsewhere."""
@@ -141,6 +143,8 @@ def _text_format(content: str, ending: str) -> TextFormat:
         raise RefusedError("lone_sidecar")
     if ending in (".eml", ".mbox", ".mht", ".mhtml"):
         raise RefusedError("malformed", f"named {ending}, and does not begin with the header of a message")
+    if ending == ".rtf" and _RTF_INSIDE.search(start, 0, _RTF_WITHIN):
+        raise RefusedError("malformed", "named .rtf, and its beginning is missing")
     if ending and ending not in OFFICE_ENDINGS:
         raise RefusedError("unknown_format", f"files named {ending} are not read")
     fallback = "markdown" if _FRONT_MATTER.match(start) else "text"

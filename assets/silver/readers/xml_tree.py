@@ -18,6 +18,8 @@ _ROOT = re.compile(
 )
 _SEARCHED = 8192
 _CDATA_OR_ENTITY = re.compile(r"<!\[CDATA\[.*?\]\]>|<!--.*?-->|&([A-Za-z][A-Za-z0-9]{1,31});", re.S)
+_HTML_SETS = re.compile(r'<!ENTITY\s+%\s+[\w.-]+\s+PUBLIC\s+"-//W3C//ENTITIES [^"]*"\s+"[^"]*"\s*>\s*(?:%[\w.-]+;)?')
+"""Declaration by which feeds, those of older Drupals for one, fetch the names that HTML has for characters."""
 _OF_XML = frozenset(("amp", "lt", "gt", "quot", "apos"))
 
 
@@ -35,6 +37,8 @@ def html_entities(text: str) -> str:
         characters = None if match[1] is None or match[1] in _OF_XML else html5.get(f"{match[1]};")
         return match[0] if characters is None else "".join(f"&#{ord(character)};" for character in characters)
 
+    if "-//W3C//ENTITIES" in text[:_SEARCHED]:
+        text = _HTML_SETS.sub("", text[:_SEARCHED]) + text[_SEARCHED:]
     return _CDATA_OR_ENTITY.sub(number, text) if "&" in text else text
 
 

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,7 +27,6 @@ from retrieval.errors import (
     ConfigurationError,
     InvalidRequestError,
     KnowledgeError,
-    ModelError,
     ModelMismatchError,
     NoReleaseError,
     OverloadedError,
@@ -37,12 +35,11 @@ from retrieval.errors import (
     UnavailableError,
     UnsafeRoleError,
 )
-from retrieval.fusion import DEFAULT, Scale, similarity_scale
 from retrieval.limits import Deadline, Gate, RateLimit
 from retrieval.outbox import Outbox, sender
 from retrieval.pooling import quiet
 from retrieval.principal import Principal
-from retrieval.query_cache import QueryCache
+from retrieval.query_embedder import QueryEmbedder
 from retrieval.query_vector import QueryVector
 from retrieval.rerank import Reranker
 from retrieval.result import Filters, SearchResult
@@ -64,9 +61,6 @@ SPACE = sql.SQL("select space, fingerprint, dimension, analyzer from knowledge.c
 
 EMBED_SHARE = 0.6
 """Share of a search's time after which the model is not waited for any more; the rest is for the answer."""
-
-MODEL_PAUSE_S = 30.0
-"""Seconds until a model that could not be loaded is tried again: finding that out may take long."""
 
 RECONNECT_S = 1.0
 """Seconds a pool tries to replace a lost connection by itself; from then on, searches make it try."""
@@ -120,8 +114,7 @@ class Core:
         self._clock = clock
         self._now = now
         self._key = load_key(settings.keys_dir / "audit.key")
-        self._encoder = encoder
-        self._scale: Scale | None = None
+        self._embedder = QueryEmbedder(settings, encoder, clock=clock, now=now)
         self._reranker = Reranker(settings.reranker, clock=now) if settings.reranker else None
         self._guard = threading.Lock()
         self._gate = Gate(settings.concurrency or settings.pool_size, settings.queue_length)
@@ -129,7 +122,6 @@ class Core:
         self._breaker = Breaker(
             "The database", failures=settings.breaker_failures, pause_s=settings.breaker_pause_s, clock=now
         )
-        self._model_breaker = Breaker("The embedding model", failures=1, pause_s=MODEL_PAUSE_S, clock=now)
         self._threads = ThreadPoolExecutor(settings.concurrency or settings.pool_size, "knowledge-embed")
         self._errands = ThreadPoolExecutor(1, "knowledge-errand")
         self._starting: Future[None] | None = None
@@ -138,7 +130,6 @@ class Core:
         self.space: Space | None = None
         self._trouble: tuple[float, type[KnowledgeError], str] | None = None
         self._partitions: dict[tuple[int, str], int] = {}
-        self._vectors: QueryCache[QueryVector] = QueryCache(settings.query_cache_size)
         size, seconds = settings.result_cache_size, settings.result_cache_s
         self._cache = ResultCache(size, seconds, now) if size else None
 
@@ -369,20 +360,12 @@ class Core:
 
     def encoder(self) -> Encoder:
         """The query encoder, loaded at first use."""
-        if self._encoder is None:
-            with self._guard:
-                if self._encoder is None:
-                    from retrieval.embedding import load_encoder
-
-                    self._encoder = load_encoder(self.settings.models_dir, self.settings.model)
-        return self._encoder
+        return self._embedder.encoder()
 
     def load_model(self) -> None:
         """Load the model now, and measure what its similarities mean."""
         self._check_process()
-        encoder = self.encoder()
-        encoder.load()
-        self._scale = similarity_scale(encoder)
+        self._embedder.load()
         if self._reranker is not None:
             self._reranker.load()
 
@@ -403,51 +386,12 @@ class Core:
 
     def _begin_embedding(self, query: str) -> Future[QueryVector]:
         """The query's vector, soon: at once for one of the last questions, else from another thread."""
-        kept = self._vectors.get(query)
+        kept = self._embedder.kept(query)
         if kept is None:
-            return self._in_thread(self._embed_query, query)
+            return self._in_thread(self._embedder.embed, query)
         known: Future[QueryVector] = Future()
         known.set_result(kept)
         return known
-
-    def _embed_query(self, query: str) -> QueryVector:
-        """The query's vector, or the reason why the lexical leg has to answer alone.
-
-        A model that cannot be loaded is left alone for a while; the index's own check of its fingerprint still
-        refuses one that is not the index's.
-        """
-        try:
-            attempt = self._model_breaker.attempt()
-        except UnavailableError:
-            return QueryVector(None, 0.0, "model_missing")
-        began = self._clock()
-        vector: object | None = None
-        problem = fingerprint = None
-        worked: bool | None = None
-        try:
-            encoder = self.encoder()
-            fingerprint = encoder.fingerprint.id
-            from pgvector import HalfVector
-
-            vector = HalfVector(encoder.encode_query(query))
-            if self._scale is None:
-                self._scale = similarity_scale(encoder)
-            worked = True
-        except ModelMismatchError:
-            raise
-        except (ModelError, ConfigurationError, ImportError):
-            problem, worked = "model_missing", False
-        except KnowledgeError:
-            raise
-        except (RuntimeError, OSError, MemoryError):
-            # The runtime of the model broke or ran out of memory; the next question may fare better.
-            problem, worked = "model_failed", None if self._encoder is not None else False
-        finally:
-            self._model_breaker.settle(attempt, worked)
-        made = QueryVector(vector, (self._clock() - began) * 1000, problem, fingerprint, self._scale or DEFAULT)
-        if vector is not None:
-            self._vectors.put(query, replace(made, milliseconds=0.0))
-        return made
 
     def _model_wait_s(self, search: Search) -> float:
         """Seconds for which the model may still be waited for."""

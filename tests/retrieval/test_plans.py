@@ -58,7 +58,7 @@ def plans(index: Index, retriever: Retriever, *, partition: bool = True) -> dict
         assert row is not None
         search.score(1, row)
         _, parameters = search.fusion(SPACE, None)
-        values = parameters | {"vector": retriever._embed_query("word3").vector}
+        values = parameters | {"vector": retriever._embedder.embed("word3").vector}
         for variant in ("exact", "hnsw", "hnsw_wide"):
             found[variant] = plan(connection, statements.second_trip(1, search.partition, variant, 50), values)
         connection.rollback()

@@ -30,7 +30,7 @@ from retrieval import (
     Shape,
     Unavailable,
 )
-from retrieval.core import MODEL_PAUSE_S
+from retrieval.query_embedder import PAUSE_S
 from retrieval.schema.migrate import migrate
 from tests.support import NOW, BrokenEncoder, GoldDocument, Index, WordsEncoder, asker, everyone
 
@@ -181,7 +181,7 @@ def test_a_model_that_is_missing_or_damaged_is_left_alone_for_a_while(served: In
             assert (result.degraded, result.reasons) == (True, ("model_missing",))
             assert sorted(hit.citation.title for hit in result) == ["offers", "pumps"]
         assert model.asked == 1
-        now[0] += MODEL_PAUSE_S
+        now[0] += PAUSE_S
         retriever.search("oil", principal=ADA)
         assert model.asked == 2
 

@@ -28,7 +28,7 @@ from retrieval.connections import (
     translate,
     worth_retrying,
 )
-from retrieval.core import CLOSED, SPACE, SWITCHING, TRY_S, Core, Value, queue_timeout
+from retrieval.core import CLOSED, SPACE, STANDBY_SHARE, SWITCHING, TRY_S, Core, Value, queue_timeout
 from retrieval.database import Database
 from retrieval.errors import ConfigurationError, KnowledgeError, UnavailableError
 from retrieval.feedback import Outcome
@@ -44,6 +44,10 @@ from retrieval.settings import Settings
 from retrieval.shape import Shape
 from retrieval.trip import Trips
 
+THREAD_GRACE_S = 0.1
+"""Seconds that a thread gets beyond its own time limit to say that it was exceeded."""
+
+NO_THREAD_FREE = "The standby does not answer: no thread was free in time"
 OTHER_LOOP = "This retriever belongs to another event loop: open one in the loop that asks, and close it there"
 
 
@@ -110,7 +114,13 @@ class AsyncRetriever(Core):
             except UnavailableError as problem:
                 if not self._has_standby:
                     raise
-                return await self._await_thread(self._answer_from_standby, search, problem)
+                left_s = search.deadline.stretched(1 / STANDBY_SHARE).left()
+                try:
+                    return await self._await_thread(left_s, self._answer_from_standby, search, problem)
+                except TimeoutError:
+                    raise UnavailableError(
+                        f"{problem} The standby does not answer: no thread was free in time"
+                    ) from None
         self._deliver_outbox()
         return result
 
@@ -166,11 +176,20 @@ class AsyncRetriever(Core):
         if asyncio.get_running_loop() is not self._loop:
             raise ConfigurationError(OTHER_LOOP)
 
-    async def _await_thread(self, act: Callable[..., Value], *arguments: Any) -> Value:
-        """Await what a function returns that runs in another thread."""
+    async def _await_thread(self, seconds: float, act: Callable[..., Value], *arguments: Any) -> Value:
+        """Await what a function returns that runs in another thread.
+
+        Args:
+            seconds: the function's own time limit. It is counted here as well: a model that hangs keeps its thread, and
+                what waits for the last one would wait for ever.
+
+        Raises:
+            TimeoutError: it has not returned, or not begun.
+        """
         future, cancelled = self._in_thread(act, *arguments), _cancelled()
         try:
-            return await asyncio.wrap_future(future)
+            async with asyncio.timeout(seconds + THREAD_GRACE_S):
+                return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             if _cancelled() == cancelled:  # not this task: the retriever was closed meanwhile
                 raise UnavailableError(CLOSED) from None
@@ -317,7 +336,10 @@ class AsyncRetriever(Core):
         (rows,) = await connection.trip(staged.shortlist(search, space, vector))
         scores = None
         if search.reranks:
-            scores = await self._await_thread(self._rerank, search, rows)
+            try:
+                scores = await self._await_thread(self._rerank_budget_s(search), self._rerank, search, rows)
+            except TimeoutError:
+                search.degrade("rerank_slow")
         return staged.selection(search, space, rows, scores)
 
     async def _enter(

@@ -59,6 +59,7 @@ _SESSION = (
     "set client_encoding = 'UTF8'",
     "set search_path = pg_catalog, public, pg_temp",
     "set row_security = on",
+    "set timezone = 'UTC'",
     "set default_transaction_isolation = 'read committed'",
     # Plans are made once: these statements gain nothing from looking at their parameters, and planning costs
     # more than some of them take.

@@ -377,12 +377,15 @@ class Core:
         if self._reranker is None or not rows:
             return None
         texts = [row[-1] for row in rows[: max(self.settings.rerank_depth, search.k)]]
-        budget_s = min(self.settings.rerank_budget_ms / 1000, search.deadline.left())
-        scores, problem = self._reranker.within(budget_s, search.query, texts)
+        scores, problem = self._reranker.within(self._rerank_budget_s(search), search.query, texts)
         if problem is not None:
             search.degrade(problem)
         search.lap("rerank")
         return scores
+
+    def _rerank_budget_s(self, search: Search) -> float:
+        """Seconds that the cross-encoder may take."""
+        return min(self.settings.rerank_budget_ms / 1000, search.deadline.left())
 
     def _begin_embedding(self, query: str) -> Future[QueryVector]:
         """The query's vector, soon: at once for one of the last questions, else from another thread."""

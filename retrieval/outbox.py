@@ -7,6 +7,7 @@ each request once.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import itertools
 import json
@@ -71,12 +72,24 @@ class Outbox:
             self._lines.append((json.dumps(row, default=str, sort_keys=True).encode() + b"\n", written))
             begin, self._writing = not self._writing, True
         if begin:
-            # A thread of its own: nobody can be called back from a disk that does not answer.
-            threading.Thread(target=self._write_waiting, name="knowledge-outbox").start()
+            try:
+                # A thread of its own: nobody can be called back from a disk that does not answer.
+                threading.Thread(target=self._write_waiting, name="knowledge-outbox").start()
+            except RuntimeError:
+                self._no_writer()
         try:
             written.result(timeout_s)
         finally:
             written.cancel()
+
+    def _no_writer(self) -> None:
+        """The system gives no thread more: nobody who waits gets an answer now, and the next one tries again."""
+        with self._guard:
+            taken: list[Future[None]] = []
+            self._take_under_guard(taken)
+            self._writing = False
+        for written in taken:
+            written.set_exception(OSError(errno.EAGAIN, "no thread"))
 
     def _write_waiting(self) -> None:
         """Write what waits, until nothing does."""
@@ -193,7 +206,7 @@ def sender(connection: psycopg.Connection[Any]) -> Send:
                 if entered is None or entered[0] is not None:
                     return False  # a tenant that is not there any more has no log to write to
                 connection.cursor().executemany(DELIVER, rows)
-        except psycopg.DataError:
+        except (psycopg.DataError, psycopg.IntegrityError):
             return False  # a value that no row can hold
         except psycopg.ProgrammingError as error:
             if error.sqlstate is not None:

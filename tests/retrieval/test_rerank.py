@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retrieval import AsyncRetriever, ConfigurationError, Retriever
+from retrieval import AsyncRetriever, ConfigurationError, Retriever, SearchResult
 from retrieval.rerank import Reranker
 from tests.support import GoldDocument, Index, WordsEncoder, asker, everyone
 
@@ -137,6 +137,24 @@ def test_equal_scores_keep_the_fused_order(connect: Callable[..., Retriever], se
     retriever._reranker = Reranker("same", load=lambda _: Same())
     plain = served.retriever().search("pump oil", principal=ADA, k=3).hits
     assert [hit.chunk_id for hit in retriever.search("pump oil", principal=ADA, k=3)] == [h.chunk_id for h in plain]
+
+
+def test_a_task_does_not_wait_for_a_thread_to_rerank_in(served: Index, model: Path) -> None:
+    settings = served.settings.model_copy(
+        update={"reranker": str(model), "rerank_budget_ms": 50, "pool_size": 1, "search_timeout_ms": 2000}
+    )
+    hangs = threading.Event()
+
+    async def ask() -> SearchResult:
+        async with await AsyncRetriever.connect(settings=settings, encoder=WordsEncoder()) as twin:
+            await twin.search("pump oil", principal=ADA, k=5)  # from now on it remembers the question's vector
+            twin._in_thread(hangs.wait)
+            try:
+                return await twin.search("pump oil", principal=ADA, k=5)
+            finally:
+                hangs.set()
+
+    assert asyncio.run(ask()).reasons == ("rerank_slow",)
 
 
 def test_the_async_twin_reranks_alike(connect: Callable[..., Retriever], served: Index, model: Path) -> None:

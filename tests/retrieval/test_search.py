@@ -322,7 +322,9 @@ def by_default(served: Index, names: str) -> Settings:
 def test_what_holds_by_default_for_a_login_changes_no_answer(served: Index, retriever: Retriever, names: str) -> None:
     with Retriever.connect(settings=by_default(served, names), encoder=WordsEncoder()) as other:
         for query in ("Häuser 🏠 am Fluss", "oil"):
-            assert other.search(query, principal=ADA).hits == retriever.search(query, principal=ADA).hits
+            found = other.search(query, principal=ADA).hits
+            assert found == retriever.search(query, principal=ADA).hits
+            assert {hit.valid_from.utcoffset() for hit in found} <= {timedelta(0)}
 
 
 def test_a_database_that_only_reads_is_named(served: Index) -> None:

@@ -10,7 +10,9 @@ import math
 import multiprocessing
 import os
 import random
+import threading
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -367,14 +369,56 @@ def test_a_row_that_the_log_cannot_take_holds_back_no_other(served: Index, folde
         rows = [json.loads(line) for line in outbox.path.read_text().splitlines()]
         rows[1]["k"] = "many"
         del rows[2]["query_pseudonym"]
-        outbox.path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"tenant": None}, {}, 3]))
+        nobodys = rows[0] | {"principal": None, "request_id": str(uuid.uuid4())}
+        outbox.path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, nobodys, {"tenant": None}, {}, 3]))
         with psycopg.connect(served.server.dsn(READER, served.name), autocommit=True) as reader:
             assert outbox.deliver(sender(reader)) == 2
     assert not outbox.waiting
-    assert len(outbox.refused.read_text().splitlines()) == 4
+    assert len(outbox.refused.read_text().splitlines()) == 5
     taken = [results[0].request_id, results[3].request_id]
     found = served.owner.execute("select request_id from knowledge.audit where request_id = any (%s)", [taken])
     assert len(found.fetchall()) == 2
+
+
+def test_without_a_thread_no_row_is_written_and_the_next_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    outbox = Outbox(tmp_path / "audit" / "pending.jsonl")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        for number in range(2):
+            with pytest.raises(OSError, match="no thread"):
+                outbox.append({"request_id": number}, 20)
+    outbox.append({"request_id": 2}, 20)
+    assert [json.loads(line) for line in outbox.path.read_text().splitlines()] == [{"request_id": 2}]
+
+
+def test_a_task_does_not_wait_for_a_thread_that_a_model_keeps(served: Index, folder: Path) -> None:
+    write_standby(served.owner, folder, key_of(folder), now=NOW)
+    given = {"standby": folder, "search_timeout_ms": 800, "pool_size": 1, "breaker_pause_s": 30.0}
+    given["home"] = folder.parent / "home"
+    hangs = threading.Event()
+
+    async def ask() -> None:
+        settings = served.settings.model_copy(update=given)
+        opened = AsyncRetriever.connect(settings=settings, encoder=WordsEncoder(), wall=lambda: NOW)
+        async with await opened as retriever:
+            retriever._in_thread(hangs.wait)
+            retriever._breaker.trip()
+            began = time.monotonic()
+            with pytest.raises(UnavailableError, match="no thread was free in time"):
+                await retriever.search("fox", principal=ADA)
+            assert time.monotonic() - began < 2
+            hangs.set()
+            assert (await retriever.search("fox", principal=ADA)).reasons == ("standby",)
+
+    try:
+        asyncio.run(ask())
+    finally:
+        hangs.set()
 
 
 @contextmanager

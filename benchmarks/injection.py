@@ -23,7 +23,6 @@ from benchmarks.report import CORPUS, Measures, parse
 
 KEY = b"benchmark"
 ORDINARY = ("blogs", "podcasts")
-UNLABELLED = "not_inject"
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,6 @@ TIMES, JSON, SINGLE = (
 )
 """Columns that are read in a form of their own; the others are texts, whole numbers, lists of texts, truth values."""
 
-TIME = "case when isfinite({0}) then trunc(extract(epoch from {0}) * 1000000)::text else {0}::text end"
-
 NESTED_MAX = 500
 """Brackets from which on JSON is hashed as it is written: a parser gives up at a depth that depends on its caller."""
 LONG_NUMBER = re.compile(r"\d{1000}")

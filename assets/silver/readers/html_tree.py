@@ -137,7 +137,6 @@ class _Walker:
         self._text: list[str] = []
         self._linked = 0
         self._in_link = False
-        self._behind: Colour | None = _WHITE
 
     def flush(self, kind: BlockKind = "paragraph", level: int | None = None) -> None:
         whole = "".join(self._text)

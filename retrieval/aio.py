@@ -42,7 +42,7 @@ from retrieval.result_cache import STATE, ResultCache
 from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
-from retrieval.trip import Trips
+from retrieval.trip import Step, Trips
 
 THREAD_GRACE_S = 0.1
 """Seconds that a thread gets beyond its own time limit to say that it was exceeded."""
@@ -143,9 +143,7 @@ class AsyncRetriever(Core):
                 try:
                     if attempt.probe:
                         await self._start_server(deadline)
-                    async with self._connection(deadline) as connection:
-                        (entered_as,), (given,) = await connection.trip(entry, give)
-                        self._check_feedback(entered_as, given)
+                    await self._give_feedback(entry, give, deadline)
                 except psycopg.Error as error:
                     translate(error)
 
@@ -341,6 +339,21 @@ class AsyncRetriever(Core):
             except TimeoutError:
                 search.degrade("rerank_slow")
         return staged.selection(search, space, rows, scores)
+
+    async def _give_feedback(self, entry: Step, give: Step, deadline: Deadline) -> None:
+        """Record feedback; on a new connection where the one at hand broke before anything could be committed."""
+        for again in (False, True):
+            async with self._connection(deadline) as connection:
+                try:
+                    (entered_as,), (given,) = await connection.trip(entry, give)
+                except psycopg.Error as error:
+                    if again or not worth_retrying(error):
+                        raise
+                else:
+                    self._check_feedback(entered_as, given)
+                    return
+            await self._start_server(deadline)
+            await self._pool.drain()
 
     async def _enter(
         self, search: Search, connection: AsyncConnection, space: Space

@@ -50,7 +50,9 @@ QUERY_CANCELED = "57014"
 READ_ONLY = "25006"
 PROTOCOL_VIOLATION = "08P01"
 """What PgBouncer says where it gives every statement another session, among other things."""
-NOT_SET_UP = frozenset({"3F000", "42P01", "42703", "42883", "42501"})
+NO_TABLE = "42P01"
+"""SQLSTATE also of a table that was dropped with the last release it served, since a search has heard of it."""
+NOT_SET_UP = frozenset({"3F000", NO_TABLE, "42703", "42883", "42501"})
 """SQLSTATEs of a schema, table, column or function that is not there, or may not be used."""
 
 _SESSION = (
@@ -234,7 +236,7 @@ def worth_retrying(error: psycopg.Error) -> bool:
     """Whether a new connection may do better: not where the server is slow or silent, for then time is short."""
     if isinstance(error, psycopg.OperationalError):
         return error.sqlstate != QUERY_CANCELED and not isinstance(error, SilentError)
-    return error.sqlstate in STALE
+    return error.sqlstate in STALE or error.sqlstate == NO_TABLE
 
 
 def translate(error: psycopg.Error) -> NoReturn:

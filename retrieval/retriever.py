@@ -42,7 +42,7 @@ from retrieval.result_cache import STATE, ResultCache
 from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
-from retrieval.trip import Trips
+from retrieval.trip import Step, Trips
 
 
 class Retriever(Core):
@@ -170,9 +170,7 @@ class Retriever(Core):
             try:
                 if attempt.probe:
                     self._start_server(deadline)
-                with self._connection(deadline) as connection:
-                    (entered_as,), (given,) = connection.trip(entry, give)
-                    self._check_feedback(entered_as, given)
+                self._give_feedback(entry, give, deadline)
             except psycopg.Error as error:
                 translate(error)
 
@@ -331,6 +329,21 @@ class Retriever(Core):
             return search.fusion(space, vector)
         (rows,) = connection.trip(staged.shortlist(search, space, vector))
         return staged.selection(search, space, rows, self._rerank(search, rows))
+
+    def _give_feedback(self, entry: Step, give: Step, deadline: Deadline) -> None:
+        """Record feedback; on a new connection where the one at hand broke before anything could be committed."""
+        for again in (False, True):
+            with self._connection(deadline) as connection:
+                try:
+                    (entered_as,), (given,) = connection.trip(entry, give)
+                except psycopg.Error as error:
+                    if again or not worth_retrying(error):
+                        raise
+                else:
+                    self._check_feedback(entered_as, given)
+                    return
+            self._start_server(deadline)
+            self._pool.drain()
 
     def _enter(self, search: Search, connection: Connection, space: Space) -> tuple[Space, int, tuple[Any, ...]]:
         """First round trip; a second one only where the release has moved to another space."""

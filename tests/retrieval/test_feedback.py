@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from retrieval import AsyncRetriever, InvalidPrincipalError, InvalidRequestError, Retriever
 from retrieval.feedback import COMMENT_MAX, redact
-from tests.support import GoldDocument, Index, WordsEncoder, asker, everyone
+from retrieval.schema.migrate import READER
+from tests.support import Databases, GoldDocument, Index, WordsEncoder, asker, everyone
 
 ADA = asker()
 
@@ -144,3 +145,30 @@ def test_no_comment_takes_long() -> None:
     for comment in hostile:
         redact(comment)
     assert time.process_time() - began < 0.5
+
+
+def test_feedback_survives_a_restart_of_the_server(databases: Databases, served: Index) -> None:
+    """Its connections are all broken then, and who gives feedback does not ask twice. It is recorded once."""
+
+    def cut() -> None:
+        with databases.admin() as admin:
+            connected = "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and usename = %s"
+            assert admin.execute(connected, [served.name, READER]).fetchall()
+
+    def recorded(request_id: object) -> int:
+        counted = served.owner.execute("select count(*) from knowledge.feedback where request_id = %s", [request_id])
+        return int(counted.fetchall()[0][0])
+
+    async def twin() -> None:
+        async with await AsyncRetriever.connect(settings=served.settings, encoder=WordsEncoder()) as retriever:
+            asked = (await retriever.search("fox", principal=ADA)).request_id
+            cut()
+            await retriever.feedback(asked, "answered", principal=ADA)
+            assert recorded(asked) == 1
+
+    with Retriever.connect(settings=served.settings, encoder=WordsEncoder()) as retriever:
+        asked = retriever.search("fox", principal=ADA).request_id
+        cut()
+        retriever.feedback(asked, "answered", principal=ADA)
+        assert recorded(asked) == 1
+    asyncio.run(twin())

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from assets.index.releases import rollback
 from retrieval import AsyncRetriever, Filters, Retriever, SchemaError, SearchResult, Shape
+from retrieval.result_cache import ResultCache
 from retrieval.schema.migrate import READABLE
 from tests.support import NOW, BrokenEncoder, Databases, GoldDocument, Index, WordsEncoder, asker, everyone
 
@@ -343,3 +344,19 @@ def test_the_async_twin_keeps_alike(served: Index) -> None:
     assert [cached(result) for result in results] == [False, False] + [True] * 8
     for who, result in zip([*plain] * 5, results, strict=True):
         assert result.hits == plain[who]
+
+
+def test_a_table_that_was_dropped_since_the_search_heard_of_it(served: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release was purged between two trips; the search begins anew."""
+    retriever, real, gone = caching(served), ResultCache.lookup, []
+
+    def outdated(self: ResultCache, *arguments: Any) -> Any:
+        asked = real(self, *arguments)
+        if gone:
+            return asked
+        gone.append(asked)
+        return replace(asked, space=replace(asked.space, id=999))
+
+    monkeypatch.setattr(ResultCache, "lookup", outdated)
+    assert retriever.search("the fox", principal=ADA).hits == served.retriever().search("the fox", principal=ADA).hits
+    assert gone

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.frame import PERMANENT, Answer, DebugOption, HomeOption, JsonOption, command
+from pipelines.cli.frame import PERMANENT, Answer, Application, DebugOption, HomeOption, JsonOption, command
 from pipelines.cli.homes import existing_home
 from pipelines.cli.output import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-group = typer.Typer(no_args_is_help=True, help="Seal the audit log, and verify its seals.")
+group = Application("Seal the audit log, and verify its seals.")
 
 
 @group.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipelines.cli.frame import OK, Answer, DebugOption, HomeOption, JsonOption, command, deliver, service
+from pipelines.cli.frame import OK, Answer, Application, DebugOption, HomeOption, JsonOption, command, deliver, service
 from pipelines.cli.homes import pipeline_settings
 from pipelines.cli.output import table
 from retrieval.errors import ConfigurationError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipelines.settings import PipelineSettings
     from retrieval.database import Database
 
-group = typer.Typer(no_args_is_help=True, help="Set up, start, stop and inspect the database.")
+group = Application("Set up, start, stop and inspect the database.")
 
 Role = Literal["reader", "owner"]
 

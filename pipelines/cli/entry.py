@@ -26,18 +26,13 @@ STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 def application() -> typer.Typer:
     """All commands."""
-    import typer
-
     from pipelines.cli import audit, database, demo, dev, doctor, erase, ingest, keys, release, review, search, status
-    from pipelines.cli.frame import Commands
+    from pipelines.cli.frame import Application, Commands
 
-    app = typer.Typer(
-        cls=Commands,
+    app = Application(
+        "From a dropped file to a cited answer: ingest an inbox, search it, look after its releases.",
         name="knowledge",
-        help="From a dropped file to a cited answer: ingest an inbox, search it, look after its releases.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
+        cls=Commands,
     )
     app.command("demo")(demo.demo)
     app.command("dev")(dev.dev)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from pipelines.cli import output
 
@@ -126,7 +126,47 @@ def deliver(answer: Answer, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-class Commands(TyperGroup):
+class Command(TyperCommand):
+    """A command whose help shows `--help` as the flag it is: typer would give it a value."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option `--help`."""
+        return _as_flag(super().get_help_option(ctx))
+
+
+class Group(TyperGroup):
+    """A command with commands below it, likewise."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option `--help`."""
+        return _as_flag(super().get_help_option(ctx))
+
+
+def _as_flag(option: Any) -> Any:
+    if option is not None:
+        option.metavar = FLAG
+    return option
+
+
+class Application(typer.Typer):
+    """Commands under one name."""
+
+    def __init__(self, help_text: str, *, name: str | None = None, cls: type[Group] = Group) -> None:
+        super().__init__(
+            name=name,
+            cls=cls,
+            help=help_text,
+            no_args_is_help=True,
+            add_completion=False,
+            pretty_exceptions_enable=False,
+        )
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[..., Any]:
+        """Register a command."""
+        return super().command(name, cls=Command, **options)
+
+
+class Commands(Group):
     """The top of the command line: wrong usage is one line too."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **more: Any) -> Any:

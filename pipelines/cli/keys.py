@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.frame import Answer, DebugOption, HomeOption, JsonOption, command
+from pipelines.cli.frame import Answer, Application, DebugOption, HomeOption, JsonOption, command
 from pipelines.cli.homes import existing_home
 from pipelines.cli.output import counted, table
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from assets.keyring import KeyRing
     from pipelines.settings import PipelineSettings
 
-group = typer.Typer(no_args_is_help=True, help="List, rotate and drop keys of bronze and of pseudonyms.")
+group = Application("List, rotate and drop keys of bronze and of pseudonyms.")
 
 
 class Kind(StrEnum):

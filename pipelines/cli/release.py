@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.frame import Answer, DebugOption, HomeOption, JsonOption, command
+from pipelines.cli.frame import Answer, Application, DebugOption, HomeOption, JsonOption, command
 from pipelines.cli.homes import existing_home
 from pipelines.cli.output import counted, moment, table
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assets.index.segments import Connection
     from pipelines.settings import PipelineSettings
 
-group = typer.Typer(no_args_is_help=True, help="List, promote, roll back and purge releases.")
+group = Application("List, promote, roll back and purge releases.")
 
 
 @group.command("list")

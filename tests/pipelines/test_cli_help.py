@@ -53,6 +53,7 @@ def test_help_fits_the_terminal(name: str, width: str) -> None:
     assert result.exit_code == 0
     assert max(map(len, result.stdout.splitlines())) <= int(width)
     assert "\x1b" not in result.stdout
+    assert "<bool>" not in result.stdout, "flags take no value"
 
 
 def _imported(code: str, place: Place | None = None) -> set[str]:

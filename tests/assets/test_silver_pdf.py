@@ -237,3 +237,47 @@ def test_large_headings_that_count_along_with_the_pages_stay() -> None:
     assert headings == [f"Abschnitt {page}" for page in range(1, 5)]
     assert "Nordwind" not in document.text
     assert "Seite" not in document.text
+
+
+def test_a_form_whose_fonts_stand_above_its_pages_is_read() -> None:
+    from pypdf import PdfWriter
+
+    def dictionary(**values: object) -> DictionaryObject:
+        return DictionaryObject({NameObject(f"/{key}"): value for key, value in values.items()})  # type: ignore[misc]
+
+    writer = PdfWriter()
+    page = writer.add_blank_page(width=595, height=842)
+    mapping = DecodedStreamObject()
+    codes = b"1 begincodespacerange <00> <FF> endcodespacerange 1 beginbfrange <24> <5D> <0041> endbfrange"
+    mapping.set_data(b"begincmap " + codes + b" endcmap")
+    font = dictionary(
+        Type=NameObject("/Font"),
+        Subtype=NameObject("/Type1"),
+        BaseFont=NameObject("/Helvetica"),
+        ToUnicode=writer._add_object(mapping),
+    )
+    page["/Parent"].get_object()[NameObject("/Resources")] = dictionary(Font=dictionary(F1=writer._add_object(font)))
+    del page["/Resources"]
+    text = DecodedStreamObject()
+    shifted = "".join(chr(ord(letter) - 29) if letter != " " else " " for letter in "antrag auf aufnahme")
+    text.set_data(f"BT /F1 12 Tf 60 700 Td <{shifted.encode().hex()}> Tj ET".encode())
+    page[NameObject("/Contents")] = writer._add_object(text)
+    shown = DecodedStreamObject()
+    shown.update(
+        dictionary(
+            Type=NameObject("/XObject"), Subtype=NameObject("/Form"), BBox=ArrayObject(map(NumberObject, (0, 0, 9, 9)))
+        )
+    )
+    shown.set_data(b"0 0 9 9 re f")
+    field = dictionary(
+        Type=NameObject("/Annot"),
+        Subtype=NameObject("/Widget"),
+        Rect=ArrayObject(map(NumberObject, (60, 600, 69, 609))),
+        F=NumberObject(4),
+        AP=dictionary(N=writer._add_object(shown)),
+    )
+    page[NameObject("/Annots")] = ArrayObject([writer._add_object(field)])
+    buffer = io.BytesIO()
+    writer.write(buffer)
+
+    assert only(buffer.getvalue()).text == "antrag auf aufnahme"

@@ -198,6 +198,14 @@ def printed(pages: list[list[str | tuple[str, int]]]) -> list[list[str | tuple[s
     return [[line.replace("\x95", "•") if isinstance(line, str) else line for line in page] for page in pages]
 
 
+def test_the_title_of_several_slides_is_read_once() -> None:
+    slides = [[("Kosten", 20), *(f"Posten {page} {line} wird einzeln geprüft" for line in "abc")] for page in "PQRST"]
+
+    document = read(make_pdf([["Vorher steht etwas"], *slides]), "a.pdf")
+
+    assert [block.page for block in document.blocks if document.text[block.start : block.end] == "Kosten"] == [2]
+
+
 def test_a_slide_that_is_built_up_is_read_once_and_keeps_its_title() -> None:
     steps = [[("Preise", 20), *(f"Punkt {name} der Liste" for name in "ABCDEF"[:count])] for count in range(1, 7)]
     document = read(make_pdf([["Vorher steht etwas"], *steps, ["Danach steht etwas"]]), "a.pdf")

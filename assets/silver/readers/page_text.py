@@ -185,13 +185,19 @@ def _without_running_titles(pages: Sequence[Sequence[Line]]) -> list[list[Line]]
     often = max(_REPEATED_PAGES, _REPEATED_SHARE * len(pages))
     body = _size_of_text(pages)
     heights = _heights_of_titles(pages, edges, body)
+    said: set[str] = set()
 
     def runs(line: Line, line_keys: list[tuple[str, int | None]]) -> bool:
         if (number := _PAGE_NUMBER.fullmatch(line.text.strip())) and int(number[1]) == line.page:
             return True
         if line.size >= _LARGER * body > 0:
-            # a heading may count along, `Part 3` on page 3; what is large and a running title says the same on each
-            line_keys = [key for key in line_keys if key[0] == one_line(line.text)]
+            # a heading may count along, `Part 3` on page 3; what is large and a running title says the same on each,
+            # and may be the title of several slides: it is read once
+            text = one_line(line.text)
+            line_keys = [key for key in line_keys if key[0] == text]
+            if text not in said and any(map(str.isalpha, text)):
+                said.add(text)
+                return False
         if line.placed and _height(line) in heights:
             return True
         # Text that counts along with the pages, or stays in its place, is a running title after a few of them.

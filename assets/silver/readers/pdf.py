@@ -15,7 +15,7 @@ from assets.silver.metadata import Metadata
 from assets.silver.normalise import DocumentBuilder, clean_characters
 from assets.silver.readers import ocr, pdf_fallback
 from assets.silver.readers.page_text import heading_key, paragraphs_of
-from assets.silver.readers.pdf_page import PageReader
+from assets.silver.readers.pdf_page import FontsLostError, PageReader
 from assets.silver.readers.pdf_text import MAX_OUTLINE_DEPTH, PdfText
 from assets.silver.readers.properties import properties
 from assets.silver.refusal import RefusedError
@@ -94,6 +94,13 @@ def _read_pages(content: bytes, limits: Limits) -> PdfText:
 
 
 def _by_pdfium(content: bytes, limits: Limits) -> PdfText | None:
+    try:
+        return _by_pdfium_with(content, limits, forms=True)
+    except FontsLostError:
+        return _by_pdfium_with(content, limits, forms=False)
+
+
+def _by_pdfium_with(content: bytes, limits: Limits, *, forms: bool) -> PdfText | None:
     from pypdfium2 import PdfDocument, PdfiumError
 
     try:
@@ -106,7 +113,7 @@ def _by_pdfium(content: bytes, limits: Limits) -> PdfText | None:
             raise RefusedError("too_many_pages", f"{count} pages")
         if count == 0:
             return None
-        reader = PageReader(document)
+        reader = PageReader(document, forms=forms)
         found = PdfText([])
         for number in range(1, count + 1):
             try:

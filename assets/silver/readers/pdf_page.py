@@ -95,14 +95,20 @@ class _Objects:
     """Opaque areas, and how many text objects had been painted before each."""
 
 
+class FontsLostError(Exception):
+    """PDFium made what is written on a page part of it, and lost the page's fonts: they stand in a node above it."""
+
+
 class PageReader:
     """Reads pages of one document; holds what its calls into PDFium write their results to."""
 
-    def __init__(self, document: PdfDocument) -> None:
+    def __init__(self, document: PdfDocument, *, forms: bool = True) -> None:
+        """Args: forms: whether what was written into forms becomes part of the pages."""
         import pypdfium2.raw as raw
 
         self._raw: Any = raw
         self._document = document
+        self._forms = forms
         self._box = tuple(ctypes.c_double() for _ in range(4))
         self._bounds = tuple(ctypes.c_float() for _ in range(4))
         self._colour = tuple(ctypes.c_uint() for _ in range(4))
@@ -117,13 +123,19 @@ class PageReader:
 
         Raises:
             ValueError: the page is damaged.
+            FontsLostError: what is written on the page cannot become part of it.
         """
         raw = self._raw
         page = raw.FPDF_LoadPage(self._document.raw, number - 1)
-        if page and raw.FPDFPage_GetAnnotCount(page) > 0 and raw.FPDFPage_Flatten(page, _AS_SHOWN) == _FLATTENED:
-            # What was written into the fields of a form becomes part of the page, as it is shown.
-            raw.FPDF_ClosePage(page)
-            page = raw.FPDF_LoadPage(self._document.raw, number - 1)
+        if page and self._forms and self._is_written_on(page):
+            before = self._words(page)
+            if raw.FPDFPage_Flatten(page, _AS_SHOWN) == _FLATTENED:
+                # What was written into the fields of a form becomes part of the page, as it is shown.
+                raw.FPDF_ClosePage(page)
+                page = raw.FPDF_LoadPage(self._document.raw, number - 1)
+                if page and 2 * len(before & self._words(page)) < len(before):
+                    raw.FPDF_ClosePage(page)
+                    raise FontsLostError
         if not page:
             raise ValueError(f"page {number}")
         try:
@@ -137,14 +149,38 @@ class PageReader:
         finally:
             raw.FPDF_ClosePage(page)
 
+    def _is_written_on(self, page: Any) -> bool:
+        """Whether there are fields of a form or notes on the page, and not links alone."""
+        raw = self._raw
+        for position in range(raw.FPDFPage_GetAnnotCount(page)):
+            note = raw.FPDFPage_GetAnnot(page, position)
+            kind = raw.FPDFAnnot_GetSubtype(note) if note else raw.FPDF_ANNOT_LINK
+            if note:
+                raw.FPDFPage_CloseAnnot(note)
+            if kind not in (raw.FPDF_ANNOT_LINK, raw.FPDF_ANNOT_POPUP):
+                return True
+        return False
+
+    def _words(self, page: Any) -> set[str]:
+        text_page = self._raw.FPDFText_LoadPage(page)
+        if not text_page:
+            return set()
+        try:
+            return set(self._text(text_page, self._raw.FPDFText_CountChars(text_page)).split())
+        finally:
+            self._raw.FPDFText_ClosePage(text_page)
+
+    def _text(self, text_page: Any, count: int) -> str:
+        buffer = (ctypes.c_ushort * (2 * max(0, count) + 2))()
+        units = self._raw.FPDFText_GetText(text_page, 0, max(0, count), buffer)
+        return ctypes.string_at(buffer, 2 * max(0, units - 1)).decode("utf-16-le", "replace")
+
     def _page(self, page: Any, text_page: Any, number: int) -> Page:
         raw = self._raw
         count = raw.FPDFText_CountChars(text_page)
         if count <= 0:
             return Page()
-        buffer = (ctypes.c_ushort * (2 * count + 2))()
-        units = raw.FPDFText_GetText(text_page, 0, count, buffer)
-        text = ctypes.string_at(buffer, 2 * max(0, units - 1)).decode("utf-16-le", "replace")
+        text = self._text(text_page, count)
         index: Callable[[int], int] = int
         if len(text) != count:
             # Glyphs without a character have a place on the page and none in the text.

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from assets.silver.pii import names_de, names_en
 from assets.silver.pii.extra import NameModel
+from assets.silver.pii.handles import named_by_handles
 from assets.silver.pii.lexicon import is_name, lexicon
 from assets.silver.pii.span import Span
 
@@ -87,7 +88,6 @@ _RULES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
 )
 """Each pattern with texts in lower case of which one is in everything it finds."""
 
-_HANDLE = re.compile(r"(?<![\w@])@(?P<first>[A-ZÄÖÜ][a-zäöüßà-ÿ]{2,})_?(?P<last>[A-ZÄÖÜ][a-zäöüßà-ÿ]{2,})\d{0,4}(?!\w)")
 _PAIR = re.compile(
     rf"(?<![\w@#/.-])(?P<first>{_UPPER}[^\W\d_]+(?:-{_UPPER}[^\W\d_]+)?)[ ](?:{_UPPER}\.?[ ])?(?:{_LINK}[ ]){{0,2}}(?P<last>{_UPPER}[^\W\d_]+(?:['’-][^\W\d_]+)*)(?![\w@])"
 )
@@ -127,20 +127,40 @@ _NO_SINGLE = frozenset(
     " mon tue wed thu fri sat sun jan feb mar apr jun jul aug sep oct nov dec okt dez jähriger jährige jährigen"
     " bosch siemens daimler porsche opel tesla miele haribo henkel adidas puma ferrari lamborghini renault peugeot citroën aldi lidl edeka rewe nike boeing"
     " airbus juventus borussia samsung toyota honda yamaha sony philips olympia"
+    " naja tja tjaja ach oha hm okay jup puh boah ups moin servus ciao sorry bravo hurra prost herrje jawohl ahoi hallöchen"
+    " ähm äh hä wieviel verdi mercedes škoda skoda bayer monsanto pegida hertha dax volkswagen thyssenkrupp"
     " internet web app bot chat gpt ai ki eu usa uk nato afd cdu csu spd fdp grüne linke bahn hbf nord süd ost west".split()
 )
+_BRANDS = frozenset(
+    (
+        "dow jones,charlie hebdo,beate uhse,hugo boss,jil sander,louis vuitton,calvin klein,tommy hilfiger,ralph lauren,jack wolfskin,jack daniels"
+        ",johnnie walker,jim beam,goldman sachs,morgan stanley,merrill lynch,lehman brothers,kleinwort benson,ernst young,aston martin,alfa romeo"
+        ",porsche cayenne,harley davidson,mercedes benz,hewlett packard,krauss-maffei wegmann,madame tussauds,wells fargo,booz allen,ernst klett"
+        ",axel springer verlag,philip morris,tim hortons,yves rocher,super mario"
+    ).split(",")
+)
+"""Companies, papers and goods that are called as people are."""
+
+_DRAWN_OUT = re.compile(r"\S*([a-zß-ÿ])\1\1\S*")
+"""`Heyyyy`: no name is written so."""
+
 _ARTICLES = re.compile(
     r"(?i:\b(?:der|die|das|dem|den|des|ein|eine|einen|einem|einer|kein|keine|the|a|an|this|that|these|dieser|diese|dieses|im|am|zum|zur|vom)[ ]+)\Z"
 )
 _HOUSE_BEFORE = re.compile(
     r"\b(?:FC|SC|SV|TSV|TV|VfB|VfL|TuS|FSV|Team|Via|Port|San|Santa|Saint|Sankt|St ?\.|Los|Las|Radio|Hotel|Café|Restaurant|Gasthof|Verlag|Firma|Autohaus|Bäckerei"
-    r"|Metzgerei|Apotheke|Zweirad|Brauerei|Weingut|Villa|Galerie|Kaufhaus|Möbel)[ ]\Z"
+    r"|Hurrikan|Tropensturm|Taifun|Zyklon|Orkan|Sturm|Sturmtief|Orkantief|Tief|Hoch|Frachter|Fähre|MS|Flughafen|Insel|Vulkan"
+    r"|Metzgerei|Apotheke|Zweirad|Brauerei|Weingut|Villa|Galerie|Kaufhaus|Möbel)[ ]#?\Z"
 )
 _HOUSE_BEHIND = re.compile(
     r"[ ](?:Band|Comics|Airways|Airlines|Records|Index|Indexes|Hotel|Orchester|Quartett|Quintett|Trio|Show|Street|Winery|Festival|Cup|Open|Awards?|Arena|Stadion"
     r"|Mühle|Schule|Gymnasium|Klinik|Werke?|Motors?|Media|Entertainment|Pictures|Studios)\b"
 )
+_HOLY = re.compile(r"(?:San|Santa|Santo|Sankt|Saint|St ?\.|Los|Las)[ ]\w")
+"""A church, a school or a town: nobody is called so."""
+
 _AGED = re.compile(r"[Jj]ährige[rnms]?[ ]")
+_BYLINE = re.compile(rf"Von[ ](?={_UPPER})")
 _ROLE = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)+)[ ](?=\w)")
 _COUNTRIES = frozenset(
     "deutschland österreich schweiz frankreich italien spanien portugal england schottland irland wales großbritannien belgien niederlande holland luxemburg"
@@ -204,9 +224,7 @@ def _by_rule(text: str) -> Iterator[Range]:
             if words:
                 start = match.start("name")
                 yield start, start + len(words)
-    for match in _HANDLE.finditer(text) if "@" in text else ():
-        if match["first"].lower() in lexicon().first_names and is_name(match["last"].lower(), lexicon().surnames):
-            yield match.start("first"), match.end()
+    yield from named_by_handles(text, is_first_name)
 
 
 def _leading_names(written: str, *, sure: bool) -> str:
@@ -284,6 +302,8 @@ def _trimmed(text: str, start: int, end: int) -> Range | None:
         end = cut.start()
     while end > start and not _EDGE.match(text[end - 1]):
         end -= 1
+    if _BYLINE.match(text, start, end) and _SENTENCE_BEFORE.search(text, max(0, start - 30), start):
+        start += len("Von ")
     written = text[start:end]
     if re.search(r"['’]s\Z", written):
         end -= 2
@@ -303,6 +323,8 @@ def _is_something_else(text: str, place: Range, language: str | None) -> bool:
     if _COMPANY.match(text, end):
         return True
     written = text[start:end]
+    if written.lower() in _BRANDS or _DRAWN_OUT.fullmatch(written):
+        return True
     first = written.partition(" ")[0].lower()
     tagged = language != "en" and text[max(0, start - 1) : start] == "#"
     if tagged and " " in written and not is_name(first, lexicon().first_names):
@@ -314,6 +336,8 @@ def _is_something_else(text: str, place: Range, language: str | None) -> bool:
     if " " in written or "." in written:
         return False
     lower, lists = written.lower(), lexicon()
+    if f"{written}es" in text and re.search(rf"\b(?:des|eines|dieses)[ ]{re.escape(written)}es\b", text):
+        return True  # `des Mutzes`: no name ends so
     if language != "en" and _is_a_place_or_common(text, start, written):
         return True
     if lower in _NO_SINGLE or (lower not in lists.first_names and _TO_A_PLACE.search(text, max(0, start - 12), start)):
@@ -357,7 +381,11 @@ def _is_a_compound(text: str, start: int, end: int) -> bool:
 
 def _is_an_institution(text: str, start: int, end: int) -> bool:
     """Whether the words beside a name make a club, a firm, a band or a church of it."""
-    return bool(_HOUSE_BEFORE.search(text, max(0, start - 20), start) or _HOUSE_BEHIND.match(text, end))
+    return bool(
+        _HOUSE_BEFORE.search(text, max(0, start - 20), start)
+        or _HOUSE_BEHIND.match(text, end)
+        or _HOLY.match(text, start)
+    )
 
 
 def _is_a_place_or_common(text: str, start: int, written: str) -> bool:
@@ -379,9 +407,32 @@ def _is_a_place_or_common(text: str, start: int, written: str) -> bool:
         or (lists.is_simple_noun(lower) and text[max(0, start - 1) : start] not in ("#", "@"))
     ):
         return True
-    return (lower in lists.groups or lower in lists.small) and _SENTENCE_BEFORE.search(
-        text, max(0, start - 30), start
-    ) is not None
+    group = lists.groups.get(lower.capitalize())
+    if (group is not None and group[0] in lists.named) or not _SENTENCE_BEFORE.search(text, max(0, start - 30), start):
+        return False
+    return lower in lists.groups or lower in lists.small or _begins_a_sentence(text, start + len(written), lower)
+
+
+_SMALL_BEHIND = re.compile(r"[ ](?=[a-zß-ÿ])")
+_NOUN_BEHIND = re.compile(r"[ ](?P<noun>[A-ZÄÖÜ][a-zß-ÿ]{3,})(?![\w-])")
+_ADJECTIVE_ENDS = ("en", "em", "er", "es", "e")
+
+
+def _begins_a_sentence(text: str, end: int, lower: str) -> bool:
+    """Whether a surname, as the first word of a sentence, is rather a verb (`Weicht bitte aus`) or an adjective before
+    its noun (`Starke Behinderungen`).
+    """
+    lists = lexicon()
+    if lower.endswith("t") and _SMALL_BEHIND.match(text, end):
+        stem = lower[:-2] if lower.endswith("et") else lower[:-1]
+        if f"{stem}en" in lists.small or f"{stem}en" in lists.nouns:
+            return True
+    noun = _NOUN_BEHIND.match(text, end)
+    return (
+        noun is not None
+        and lists.is_noun(noun["noun"].lower())
+        and any(lower.endswith(ending) and lower.removesuffix(ending) in lists.small for ending in _ADJECTIVE_ENDS)
+    )
 
 
 def _merged(ranges: Iterable[Range]) -> list[Range]:

@@ -1,0 +1,47 @@
+"""Who is named in German posts and news, and what only looks like a name."""
+
+from __future__ import annotations
+
+import pytest
+
+from assets.silver.redact import spans_of
+
+
+def people(text: str, language: str = "de") -> list[str]:
+    return [text[span.start : span.end] for span in spans_of(text, language) if span.type == "PERSON"]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("RT @UteWeber: Der Bus kommt nicht.", "UteWeber"),
+        ("RT @SebastianBoms: Der Bus kommt nicht.", "SebastianBoms"),
+        ("@Jakob_Juergen Das war gestern.", "Jakob_Juergen"),
+        ("@ute_weber2 das war gestern.", "ute_weber"),
+        ("@JulianRoepcke schreibt darüber.", "JulianRoepcke"),
+        ("Gestern im Radio: #XavierNaidoo", "XavierNaidoo"),
+        ("weg damit u fr #merkel - alles kaputt", "merkel"),
+        ("Es bleibt dabei. Merkel bekommt das hin.", "Merkel"),
+        ("Von Karl-Heinz Patzer", "Karl-Heinz Patzer"),
+    ],
+)
+def test_people_in_handles_hashtags_and_bylines(text: str, named: str) -> None:
+    assert people(text) == [named]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Aktuell 3 km Stau. Weicht am besten über die Landstraße aus.",
+        "Starke Behinderungen nach einem Unfall auf der A 3.",
+        "Schon wieder Verspätung. Naja, zumindest Kaffee gab es.",
+        "Heyyyy, wann fährt der nächste Zug?",
+        "Das ist der Mutz. Wegen der Verspätung des Mutzes fällt er aus.",
+        "Der Dow Jones schloss im Minus, Verdi ruft zum Streik auf.",
+        "Erdrutsch bei Los Angeles, die Kirche St. Martinus ist zu.",
+        "Der Hurrikan #Joaquin wütet auf den Bahamas.",
+        "@HannoverMesse @DB_Bahn Wann geht es weiter? #BahnStreik #bahn #berlin",
+    ],
+)
+def test_what_only_looks_like_a_name(text: str) -> None:
+    assert people(text) == []

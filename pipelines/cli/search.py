@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
     from retrieval import Clearance, SearchResult
 
+
+ARGUMENT = re.compile(r"\b(?:Principal|Filters|Shape)\.(\w+)")
+OPTIONS = {"roles": "role", "tags": "tag"}
+"""Options that have other names than the library's arguments."""
 
 SOURCES = ("blog", "podcast", "document")
 """As `assets.contract` has them, which this command does not load."""
@@ -78,9 +84,10 @@ def search(
     from retrieval.result import REASONS
 
     _check_filters(source, language)
-    principal = Principal(user=user, tenant=tenant, roles=role or (), clearance=cast("Clearance", clearance))
-    filters = Filters(source=source, language=language, tags=tag, since=since, flagged=False if unflagged else None)
-    asked = Shape(per_document=per_document, neighbours=neighbours, unique=unique)
+    with _named_as_options():
+        principal = Principal(user=user, tenant=tenant, roles=role or (), clearance=cast("Clearance", clearance))
+        filters = Filters(source=source, language=language, tags=tag, since=since, flagged=False if unflagged else None)
+        asked = Shape(per_document=per_document, neighbours=neighbours, unique=unique)
     shape = asked if asked.parameters() else None
     problems: list[str] = []
     settings = Settings.load(home=home)
@@ -101,6 +108,18 @@ def search(
         problems=problems,
         notes=notes,
     )
+
+
+@contextlib.contextmanager
+def _named_as_options() -> Iterator[None]:
+    """The library's errors name its arguments; here people know them as options."""
+    from retrieval.errors import InvalidRequestError
+
+    try:
+        yield
+    except InvalidRequestError as error:
+        message = ARGUMENT.sub(lambda found: "--" + OPTIONS.get(found[1], found[1].replace("_", "-")), str(error))
+        raise InvalidRequestError(message) from None
 
 
 def _check_filters(source: Sequence[str] | None, language: Sequence[str] | None) -> None:

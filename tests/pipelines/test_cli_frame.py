@@ -162,6 +162,10 @@ class Thing:
         ("release promote abc", "Invalid value for 'N': it must be a whole number"),
         ("keys rotate foo", "Invalid value for 'KIND': 'foo' is not one of 'bronze', 'pseudonyms'"),
         ("dev --port 99999", "Invalid value for '--port': it must be less than or equal to 65535"),
+        ("search a --tenant ACME", "--tenant is missing or malformed"),
+        ("search a --tenant acme --clearance secret", "--clearance must be one of public, internal"),
+        ("search a --tenant acme --since yesterday", "--since is not a date: write YYYY-MM-DD"),
+        ("search a --tenant acme --per-document 0", "--per-document must be a whole number from 1 to"),
         ("db init --admin-dsn foo", "--admin-dsn is not a Postgres connection string"),
     ],
 )

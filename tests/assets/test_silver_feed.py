@@ -243,6 +243,26 @@ def test_names_that_html_has_for_characters_are_known() -> None:
     assert (document.title, document.text) == ("Grüße & mehr", "Grüße & mehr\n\nÜber <b>")
 
 
+def test_an_ampersand_that_begins_no_name_is_one() -> None:
+    link, text = "<link>https://e.org/?a=1&b=2</link>", "<description>Q&A &amp; &x</description>"
+
+    (document,) = read(rss(f"<item><title>Haus & Hof&#33;</title>{link}{text}</item>"), "a.xml")
+
+    assert (document.title, document.url, document.text) == (
+        "Haus & Hof!",
+        "https://e.org/?a=1&b=2",
+        "Haus & Hof!\n\nQ&A & &x",
+    )
+
+
+def test_the_text_of_an_entry_may_be_its_body() -> None:
+    body = '<body xmlns="http://www.w3.org/1999/xhtml"><p>Ganzer <b>Text</b>.</p></body>'
+
+    (document,) = read(rss(f"<item><title>T</title><description>Kurz.</description>{body}</item>"), "a.xml")
+
+    assert document.text == "T\n\nGanzer Text."
+
+
 def test_the_declaration_by_which_older_drupals_fetch_these_names_is_no_danger() -> None:
     declared = '<!ENTITY % HTMLlat1 PUBLIC "-//W3C//ENTITIES Latin 1 for XHTML//EN" "http://www.w3.org/xhtml-lat1.ent">'
     feed = rss("<item><title>Gr&uuml;&szlig;e</title></item>").replace(

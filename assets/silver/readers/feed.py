@@ -21,12 +21,12 @@ from assets.silver.refusal import RefusedError
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-READER = "feed/4"
+READER = "feed/5"
 
 _ROOTS = ("rss", "feed", "rdf")
 _ENTRIES = ("item", "entry")
-_CONTENT = ("encoded", "content", "description", "summary")
-"""Elements that hold an entry's text, the fullest first (content:encoded, Atom, RSS)."""
+_CONTENT = ("encoded", "content", "body", "description", "summary")
+"""Elements that hold an entry's text, the fullest first (content:encoded, Atom, xhtml:body, RSS)."""
 _UNPUBLISHED = frozenset(
     "draft pending private trash auto-draft future inherit scheduled deleted soft_trashed hard_trashed".split()
 )
@@ -73,7 +73,7 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Document, ...]:
         raise RefusedError("unknown_format", "XML that is no feed")
     channel = _Channel()
     inside: Element | None = None
-    for event, element in xml_tree.events(xml_tree.html_entities(text), limits.nesting):
+    for event, element in xml_tree.events(xml_tree.mended(text), limits.nesting):
         name = local(element)
         if event == "start":
             if inside is None and name in _ENTRIES:

@@ -17,7 +17,10 @@ _ROOT = re.compile(
     r"\A(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[[^\]]*\])?\s*>)*<(?:[\w.-]+:)?([\w.-]+)", re.S | re.I
 )
 _SEARCHED = 8192
-_CDATA_OR_ENTITY = re.compile(r"<!\[CDATA\[.*?\]\]>|<!--.*?-->|&([A-Za-z][A-Za-z0-9]{1,31});", re.S)
+_AMPERSANDS = re.compile(
+    r"<!\[CDATA\[.*?\]\]>|<!--.*?-->|&(?:([A-Za-z][A-Za-z0-9]{1,31});|(?!#\d+;|#x[0-9A-Fa-f]+;|[A-Za-z_:][\w.:-]*;))",
+    re.S,
+)
 _HTML_SETS = re.compile(r'<!ENTITY\s+%\s+[\w.-]+\s+PUBLIC\s+"-//W3C//ENTITIES [^"]*"\s+"[^"]*"\s*>\s*(?:%[\w.-]+;)?')
 """Declaration by which feeds, those of older Drupals for one, fetch the names that HTML has for characters."""
 _OF_XML = frozenset(("amp", "lt", "gt", "quot", "apos"))
@@ -29,17 +32,23 @@ def root_name(text: str) -> str | None:
     return match[1].casefold() if match else None
 
 
-def html_entities(text: str) -> str:
-    """XML with numbers for the names that HTML has for characters (`&uuml;`), of which XML itself knows five."""
+def mended(text: str) -> str:
+    """XML without the two slips that feeds are known for.
+
+    Names that HTML has for characters (`&uuml;`), of which XML itself knows five, become numbers, and an ampersand
+    that begins no name is one.
+    """
     from html.entities import html5
 
-    def number(match: re.Match[str]) -> str:
+    def correct(match: re.Match[str]) -> str:
+        if match[0] == "&":
+            return "&amp;"
         characters = None if match[1] is None or match[1] in _OF_XML else html5.get(f"{match[1]};")
         return match[0] if characters is None else "".join(f"&#{ord(character)};" for character in characters)
 
     if "-//W3C//ENTITIES" in text[:_SEARCHED]:
         text = _HTML_SETS.sub("", text[:_SEARCHED]) + text[_SEARCHED:]
-    return _CDATA_OR_ENTITY.sub(number, text) if "&" in text else text
+    return _AMPERSANDS.sub(correct, text) if "&" in text else text
 
 
 def events(text: str, nesting: int) -> Iterator[tuple[str, Element]]:

@@ -89,6 +89,14 @@ _REPLACED_BEYOND = re.compile(_character_class("".join(c for c in _REPLACEMENTS 
 _HIDDEN = re.compile(_character_class("".join(chr(code) for code in _INVISIBLE if code not in _TAGS)))
 _TAG_CHARACTERS = re.compile(_character_class("".join(map(chr, _TAGS))))
 
+_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{8,}")
+_BITS = re.compile(
+    "|".join(
+        f"[{pair}]{{64,}}"
+        for pair in ("\u200b-\u200c", "\u200c-\u200d", "\u200b\u200d", "\u200e-\u200f", "\u2061-\u2064")
+    )
+)
+
 # Joiners shape Indic and Arabic words and hold emoji together; between other characters they only hide words.
 _JOINING = "[\u0590-\u1fff\u2190-\U0010ffff]"
 _STRAY_JOINER = re.compile(f"(?<!{_JOINING})[\u200c\u200d]|[\u200c\u200d](?!{_JOINING})")
@@ -113,7 +121,7 @@ def clean_characters(text: str) -> str:
         text = _ANSI_ESCAPE.sub(" ", text)
     text = _REPLACED.sub(_replacement, text)
     if _BEYOND.search(text):
-        text = _REPLACED_BEYOND.sub(_replacement, text)
+        text = _SELECTORS.sub("", _REPLACED_BEYOND.sub(_replacement, text))
     if "\u200c" in text or "\u200d" in text:
         text = _STRAY_JOINER.sub("", text)
     return unicodedata.normalize("NFC", text)
@@ -125,15 +133,45 @@ def line_ends(text: str) -> str:
 
 
 def hidden_text(text: str) -> tuple[Hidden, ...]:
-    """What is written in characters that nobody sees and a model reads: tags, each of which stands for ASCII."""
+    """What is written in characters that nobody sees and a model reads.
+
+    Tags, each of which stands for ASCII; long rows of variation selectors, each of which stands for a byte; and long
+    rows of two characters without width, each of which stands for a bit.
+    """
+    if text.isascii():
+        return ()
     said = "".join(chr(ord(character) - _TAGS[0]) for character in _TAG_CHARACTERS.findall(text))
     said = "".join(character for character in said if character.isprintable())
-    return (Hidden("invisible_characters", said),) if said.strip() else ()
+    rows = (*map(_from_selectors, _SELECTORS.findall(text)), *map(_from_bits, _BITS.findall(text)))
+    return tuple(Hidden("invisible_characters", words) for words in (said, *rows) if words.strip())
+
+
+def _from_selectors(row: str) -> str:
+    codes = [ord(selector) for selector in row]
+    return _words(bytes(code - 0xFE00 if code <= 0xFE0F else code - 0xE0100 + 16 for code in codes))
+
+
+def _from_bits(row: str) -> str:
+    """What the row reads, whichever of its two characters stands for one; nothing where it is no text."""
+    zero, one = min(row), max(row)
+    for digits in (row.translate({ord(zero): "0", ord(one): "1"}), row.translate({ord(zero): "1", ord(one): "0"})):
+        words = _words(bytes(int(digits[at : at + 8], 2) for at in range(0, len(digits) // 8 * 8, 8)))
+        if words and len(set(row)) == 2:
+            return words
+    return ""
+
+
+def _words(content: bytes) -> str:
+    """The bytes as text, if they are one in UTF-8 without control characters."""
+    text = content.decode("utf-8", "replace").strip("\0")
+    return text if all(c.isprintable() or c == "\n" for c in text) and "\ufffd" not in text else ""
 
 
 def count_hidden(text: str) -> int:
     """How many characters of the text no reader would see (zero-width, bidi controls, tags, soft hyphens)."""
-    return 0 if text.isascii() else len(_HIDDEN.findall(text)) + len(_TAG_CHARACTERS.findall(text))
+    if text.isascii():
+        return 0
+    return len(_HIDDEN.findall(text)) + len(_TAG_CHARACTERS.findall(text)) + sum(map(len, _SELECTORS.findall(text)))
 
 
 def _replacement(match: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from assets.silver.document import BlockKind, Hidden
 from assets.silver.limits import DEFAULT_LIMITS
 from assets.silver.readers.html_hidden import Colour, Styles, background_of, how_hidden, style_of, styles_of
+from assets.silver.readers.links import carrier
 from assets.silver.refusal import RefusedError
 
 if TYPE_CHECKING:
@@ -163,8 +164,10 @@ class _Walker:
         elif tag == "br":
             self._text.append("\n")
         elif tag == "img":
+            self.pieces.hidden += carrier("image", element.get("src"))
             self._text.append(f" {element.get('alt') or ''} ")
         elif tag == "a":
+            self.pieces.hidden += carrier("link", element.get("href"))
             outside, self._in_link = self._in_link, True
             self._inside(element, behind)
             self._in_link = outside

@@ -12,6 +12,7 @@ from assets.silver.metadata import metadata_from
 from assets.silver.normalise import DocumentBuilder
 from assets.silver.readers.front_matter import split
 from assets.silver.readers.html_tree import how_tag_hides, pieces_of
+from assets.silver.readers.links import carrier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-READER = "markdown/6"
+READER = "markdown/7"
 
 _DROPPED_INLINE = re.compile(r"<(?P<end>/?)(?P<tag>script|style)\b", re.IGNORECASE)
 _VOID = re.compile(r"<(?:br|hr|img|input|wbr|area|col|embed|link|meta|source|track)\b|<[!?]", re.IGNORECASE)
@@ -232,7 +233,10 @@ def _child_text(child: Token, hidden: list[Hidden]) -> str:
     if child.type == "hardbreak":
         return "\n"
     if child.type == "image":
+        hidden += carrier("image", child.attrs.get("src"))
         return inline_text(child, hidden)
+    if child.type == "link_open":
+        hidden += carrier("link", child.attrs.get("href"))
     text = child.content
     if child.type == "text" and ("[[" in text or "==" in text or "%%" in text):
         return _without_notation(text, hidden)

@@ -72,7 +72,7 @@ def read(
         tell(format_.reader)
         count = count_hidden(decoded.text.removeprefix("\ufeff"))
         notes = (*decoded.notes, *([f"{count} invisible characters were removed"] if count else []))
-        unseen = hidden_text(decoded.text) if count else ()
+        unseen = hidden_text(decoded.text)
         documents = _read_text(as_text, decoded.text, limits)
     if ending not in format_.endings:
         notes = (*notes, f"read as {format_.name}, though it is named {ending or 'without an ending'}")

@@ -56,14 +56,9 @@ def rules() -> tuple[Rule, ...]:
 
 def matches(text: str) -> Iterator[tuple[Rule, int, int]]:
     """(rule, start, end) of every match, by rule and place."""
-    lower = _lower(text)
-    places: dict[str, list[int]] = {}
+    places = _places(lowered(text))
     for rule in rules():
-        starts: list[int] = []
-        for trigger in rule.triggers:
-            if trigger not in places:
-                places[trigger] = _occurrences(lower, trigger)
-            starts += places[trigger]
+        starts = [start for trigger in rule.triggers for start in places[trigger]]
         end = 0
         for low, high in _windows(sorted(starts), rule.reach):
             for match in rule.pattern.finditer(text, low, high):
@@ -82,10 +77,33 @@ def _rule(entry: dict[str, Any], parts: dict[str, str]) -> Rule:
     )
 
 
-def _lower(text: str) -> str:
+def lowered(text: str) -> str:
     """The text in lower case, character for character."""
     lower = text.lower()
     return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+@functools.cache
+def _by_word() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Triggers by the longest run of characters without white space in them."""
+    found: dict[str, list[str]] = {}
+    for trigger in sorted({trigger for rule in rules() for trigger in rule.triggers}):
+        found.setdefault(max(trigger.split(), key=len), []).append(trigger)
+    return tuple((word, tuple(triggers)) for word, triggers in found.items())
+
+
+def _places(lower: str) -> dict[str, list[int]]:
+    """Where each trigger stands in a text in lower case.
+
+    The distinct words of a text are a fraction of it, and most triggers are in none of them.
+    """
+    words = "\n".join(set(lower.split()))
+    places: dict[str, list[int]] = {}
+    for word, triggers in _by_word():
+        occurs = word in words
+        for trigger in triggers:
+            places[trigger] = _occurrences(lower, trigger) if occurs else []
+    return places
 
 
 def _occurrences(text: str, trigger: str) -> list[int]:

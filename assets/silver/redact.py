@@ -37,7 +37,7 @@ from assets.silver.pii.url_credential import UrlsWithCredentials
 from assets.silver.screening import Finding
 from retrieval.errors import ConfigurationError
 
-REDACTOR = "recognizers/13"
+REDACTOR = "recognizers/14"
 
 NUMBERED: tuple[Recognizer, ...] = (
     EmailAddresses(),

@@ -23,6 +23,11 @@ def people(text: str, language: str = "de") -> list[str]:
         ("weg damit u fr #merkel - alles kaputt", "merkel"),
         ("Es bleibt dabei. Merkel bekommt das hin.", "Merkel"),
         ("Von Karl-Heinz Patzer", "Karl-Heinz Patzer"),
+        ("[09:02] Deepak: Ich kann mich nicht anmelden.\n[09:03] Support: Seit wann?", "Deepak"),
+        ("Rachel: Ich rufe morgen an.", "Rachel"),
+        ("Die Schlüssel liegen am Empfang.\n\nPetra", "Petra"),
+        ("Es fehlt noch eine Kopie.\n\ni. A. Voss", "Voss"),
+        ("Bis morgen!\n\nLiebe Grüße\nRonja Feddersen", "Ronja Feddersen"),
     ],
 )
 def test_people_in_handles_hashtags_and_bylines(text: str, named: str) -> None:
@@ -39,6 +44,7 @@ def test_people_in_handles_hashtags_and_bylines(text: str, named: str) -> None:
         "Das ist der Mutz. Wegen der Verspätung des Mutzes fällt er aus.",
         "Der Dow Jones schloss im Minus, Verdi ruft zum Streik auf.",
         "Erdrutsch bei Los Angeles, die Kirche St. Martinus ist zu.",
+        "Hinweis: Das Formular gilt ab Mai.\nMontag: Ruhetag\n[10:04] Agent: Seit wann?\n10:15 Pause: Kaffee",
         "Der Hurrikan #Joaquin wütet auf den Bahamas.",
         "@HannoverMesse @DB_Bahn Wann geht es weiter? #BahnStreik #bahn #berlin",
     ],

@@ -49,7 +49,7 @@ _SAID = (
 """A date in words, as transcripts have it."""
 
 _IN_MONTH = re.compile(
-    rf"[\s:=|*_\"–-]*(?:(?:wurde|bin|ist|war|ich|er|sie|was|i|im|in|on|monat)\s+){{0,4}}(?P<date>(?P<month>{_MONTH})\s(?P<year>(?:19|20)\d{{2}}))(?!\d)",
+    rf"[\s:=|*_\"–-]*(?:(?:wurde|bin|ist|war|ich|er|sie|was|i|im|in|on|monat)\s+){{0,4}}(?P<date>(?:(?P<month>{_MONTH})\s|(?P<number>0?[1-9]|1[0-2])[ ]?[/.][ ]?)(?P<year>(?:19|20)\d{{2}}))(?!\d)",
     re.IGNORECASE,
 )
 """Month and year, close behind the word alone."""
@@ -74,6 +74,19 @@ _YEAR = re.compile(r"[0-9]{2}(?![0-9])|neunzehnhundert|zweitausend|nineteen|twen
 """Every date ends in one, or begins."""
 
 _DATE_HERE = re.compile(rf"(?:{_DATE}|(?<!\w)(?:{_SAID}))", re.IGNORECASE)
+_THING_BORN = re.compile(
+    r"(?:\b(?i:idea|project|product|company|brand|concept|movement|plan|tutorial|podcast|show|site|blog|term|name|feature|format|team|framework|library|language|tool|tradition|legend|nation"
+    r"|idee|projekt|produkt|gedanke|konzept|plan|marke|firma|verein|begriff|format|bewegung|legende)(?:[ ](?i:of|for|to|von|für|zu)[ ][^.;!?\n]{1,40})?|\b(?i:version|release)[ ][\d.]+)"
+    r"[ ](?:was|were|is|has[ ]been|wurde|ist)[ ](?:(?:[^.;!?\n]|(?<=\d)\.){1,40}[ ])?\Z"
+)
+_THING_BEHIND = re.compile(
+    r"[ ](?:wurde|war|ist)[ ](?:die|der|das|diese|unsere)[ ](?:Idee|Gedanke|Projekt|Konzept|Plan|Name)\b"
+)
+_FULL_DATE = rf"(?:\d{{1,2}}\.[ ]?(?:\d{{1,2}}\.[ ]?|{_MONTH}[ ])\d{{4}}|\d{{1,2}}[ ]{_MONTH}[ ]\d{{4}}|{_MONTH}[ ]\d{{1,2}},[ ]\d{{4}})"
+_BRACKET = re.compile(
+    rf"(?<=[a-zß-ÿ])[ ]\((?P<birth>{_FULL_DATE})(?P<death>[ ]?[–—-][ ]?(?:†[ ]?)?{_FULL_DATE})?\)", re.IGNORECASE
+)
+_BIRTHDAYS = re.compile(r"(?i)\b(?:geburtstage|geburtsdaten|birthdays|dates of birth)\b")
 _REACH = 48
 """Characters between the word and the date."""
 
@@ -92,7 +105,7 @@ _APART = re.compile(r"\d{3}|[!?;]|\n\s*\n|\.\s+[A-ZÄÖÜ]|\b(?:starb|gestorben|
 class DatesOfBirth:
     """In the orders day-month-year, year-month-day and, with a slash, month-day-year."""
 
-    cues = ("geb", "born", "birth", "dob", "d.o.b", "*", "zur welt", "entbunden", "b.")
+    cues = ("geb", "born", "birth", "dob", "d.o.b", "*", "zur welt", "entbunden", "b.", "(")
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
@@ -100,17 +113,38 @@ class DatesOfBirth:
             return
         for begins in _CUE_BEGINS.finditer(text):
             cue = _CUE.match(text, begins.start())
-            if cue is None or (cue[0] == "*" and _ITEM.match(text, cue.start())):
+            if cue is None or (cue[0] == "*" and _ITEM.match(text, cue.start())) or _is_a_thing(text, *cue.span()):
                 continue
             date = _date_behind(text, cue.end()) or _date_before(text, cue.start(), cue.end())
             value = _value(date, language) if date is not None else None
             if date is not None and value is not None:
                 yield Span(date.start(), date.end(), TYPE, value)
             elif date is None and (month := _IN_MONTH.match(text, cue.end())):
-                number = _MONTHS[month["month"].lower().rstrip(".")]
+                number = int(month["number"] or _MONTHS[month["month"].lower().rstrip(".")])
                 yield Span(*month.span("date"), TYPE, f"{month['year']}-{number:02d}")
             if cue[0] != "*":
                 yield from _in_column(text, cue.start(), language)
+        if "(" in text:
+            yield from _in_brackets(text, language)
+
+
+def _is_a_thing(text: str, start: int, end: int) -> bool:
+    """Whether it is an idea or a project that is born."""
+    if text[start:end].lower() not in ("born", "geboren"):
+        return False
+    return _THING_BORN.search(text, max(0, start - 80), start) is not None or _THING_BEHIND.match(text, end) is not None
+
+
+def _in_brackets(text: str, language: str | None) -> Iterator[Span]:
+    """Dates in brackets behind names, where a list of birthdays is announced in the same paragraph, and dates of a life."""
+    for bracket in _BRACKET.finditer(text):
+        before = text[max(0, bracket.start() - 400) : bracket.start()].rpartition("\n\n")[2]
+        if bracket["death"] is None and not _BIRTHDAYS.search(before):
+            continue
+        date = _DATE_HERE.match(text, bracket.start("birth"))
+        value = _value(date, language) if date is not None else None
+        if date is not None and value is not None:
+            yield Span(date.start(), date.end(), TYPE, value)
 
 
 def _date_behind(text: str, at: int) -> re.Match[str] | None:

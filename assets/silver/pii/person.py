@@ -39,13 +39,24 @@ _GREETED = re.compile(
     re.MULTILINE,
 )
 _CLOSED = re.compile(
-    rf"(?i:\b(?:grüße|grüßen|gruß|grüsse|grüssen|regards|sincerely|yours|cheers|best wishes|respectfully))[ ]?,?[ ]?(?:\n[ ]?){{1,2}}(?P<name>{_NAME})[ ]*(?=\n|$)"
+    rf"(?i:\b(?:grüße|grüßen|gruß|grüsse|grüssen|herzlich|herzlichst|regards|sincerely|yours|cheers|best wishes|respectfully))[ ]?,?[ ]?(?:\n[ ]?){{1,2}}(?P<name>{_NAME})[ ]*(?=\n|$)"
 )
+_ON_BEHALF = re.compile(rf"(?<![\w.])(?:i\.[ ]?[AV]\.|gez\.|ppa\.)[ ]+(?P<name>{_NAME})")
 _LABELLED = re.compile(
     rf"(?:^|(?<=[\n;,|\t]))[ ]*(?i:(?:vor- und nach|nach|vor|familien|geburts|first |last |full |sur|middle |kontakt|user)?name|ansprechpartner(?:in)?|kontoinhaber(?:in)?|inhaber(?:in)?"
     rf"|patient(?:in)?|kunde|kundin|mieter(?:in)?|arbeitnehmer(?:in)?|mitarbeiter(?:in)?|sachbearbeiter(?:in)?|account holder|cardholder|customer|employee|contact(?: person)?|recipient|empfänger(?:in)?|absender(?:in)?|beneficiary)"
     rf"[ ]?:[ ]*(?P<name>{_NAME}(?:,[ ]{_WORD})?)[ ]*(?=[\n,;|(\t]|$)",
     re.MULTILINE,
+)
+_SPEAKING = re.compile(
+    rf"^(?P<time>\[?\d\d?:\d\d(?::\d\d)?\]?[ ]*(?:-[ ])?)?(?P<name>{_UPPER}[^\W\d_]+(?:[ ]{_WORD}){{0,2}})(?:[ ]\([^)\n]{{2,20}}\))?:(?=[ ]\S)",
+    re.MULTILINE,
+)
+"""Who says a line of a chat or a transcript; `time` stands before it in a chat, where hardly anything else does."""
+
+_LAST_LINE = re.compile(rf"\n[ ]*(?P<name>{_NAME})\s*\Z")
+_IT_IS = re.compile(
+    rf"\b(?i:it['’]s|i['’]m|i[ ]am|chatting[ ]with|speaking[ ]with|ich[ ]bin|hier[ ]ist)[ ](?P<name>{_NAME})"
 )
 _RULES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (_TITLED, ("herr", "frau", "fräulein", "hr.", "fr.", "mr", "ms", "mx", "dr.", "prof.")),
@@ -83,7 +94,11 @@ _RULES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
             "good ",
         ),
     ),
-    (_CLOSED, ("grüße", "gruß", "grüsse", "regards", "sincerely", "yours", "cheers", "wishes", "respectfully")),
+    (
+        _CLOSED,
+        ("grüße", "gruß", "grüsse", "herzlich", "regards", "sincerely", "yours", "cheers", "wishes", "respectfully"),
+    ),
+    (_ON_BEHALF, ("i. a.", "i.a.", "i. v.", "i.v.", "gez.", "ppa.")),
     (_LABELLED, (":",)),
 )
 """Each pattern with texts in lower case of which one is in everything it finds."""
@@ -102,7 +117,7 @@ _NO_NAMES = frozenset(
     " user users reader readers colleagues guys world hiring support service kundenservice herr frau doktor doctor professor"
     " präsident präsidentin minister ministerin bundeskanzler bundeskanzlerin president it he she the this that not what why how and"
     " i you we they yes no ja nein hallo hi dear der die das den dem ein eine und oder aber dank gott god jesus mutter vater mama papa"
-    " bitte danke liebe lieber guten morgen tag abend monday tuesday wednesday thursday friday saturday sunday montag dienstag"
+    " grüße grüsse gruß bitte danke liebe lieber guten morgen tag abend monday tuesday wednesday thursday friday saturday sunday montag dienstag"
     " mittwoch donnerstag freitag samstag sonntag january february march april may june july august september october november"
     " december januar februar märz mai juni juli oktober dezember".split()
 )
@@ -129,6 +144,7 @@ _NO_SINGLE = frozenset(
     " airbus juventus borussia samsung toyota honda yamaha sony philips olympia"
     " naja tja tjaja ach oha hm okay jup puh boah ups moin servus ciao sorry bravo hurra prost herrje jawohl ahoi hallöchen"
     " ähm äh hä wieviel verdi mercedes škoda skoda bayer monsanto pegida hertha dax volkswagen thyssenkrupp"
+    " jenkins grafana kafka terraform"
     " internet web app bot chat gpt ai ki eu usa uk nato afd cdu csu spd fdp grüne linke bahn hbf nord süd ost west".split()
 )
 _BRANDS = frozenset(
@@ -220,11 +236,25 @@ def _by_rule(text: str) -> Iterator[Range]:
         if not any(cue in lower for cue in cues):
             continue
         for match in pattern.finditer(text):
-            words = _leading_names(match["name"], sure=pattern is _TITLED or pattern is _LABELLED)
+            words = _leading_names(match["name"], sure=pattern in (_TITLED, _LABELLED, _ON_BEHALF))
             if words:
                 start = match.start("name")
                 yield start, start + len(words)
+    for pattern in (_SPEAKING, _IT_IS, _LAST_LINE):
+        for match in pattern.finditer(text):
+            first = match["name"].partition(" ")[0]
+            if is_first_name(first) or (pattern is _SPEAKING and _is_a_speaker(first, timed=bool(match["time"]))):
+                words = _leading_names(match["name"], sure=False)
+                yield match.start("name"), match.start("name") + len(words)
     yield from named_by_handles(text, is_first_name)
+
+
+def _is_a_speaker(word: str, *, timed: bool) -> bool:
+    """Whether a word before a colon is somebody: a first name, or after a time of day any word that is no common one."""
+    lower, lists = word.lower(), lexicon()
+    if lower in _NO_NAMES or lower in _NO_SINGLE or lists.is_noun(lower) or lower in lists.groups:
+        return False
+    return lower in lists.first_names or (timed and word not in lists.groups and lower not in lists.small)
 
 
 def _leading_names(written: str, *, sure: bool) -> str:

@@ -67,10 +67,10 @@ _NORTH_AMERICAN = re.compile(
 )
 _DATE = re.compile(
     r"\(?(?:\d{1,2}[./-][ ]?\d{1,2}[./-][ ]?(?:19|20)?\d{2}(?!\d)|\d{1,2}[./-][ ]?\d{1,2}[ ](?:19|20)\d{2}(?!\d)"
-    r"|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}(?!\d))"
+    r"|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}(?!\d)|(?:0[1-9]|1[0-2])/(?:19|20)\d{2}(?!\d))"
 )
-_MOBILE = re.compile(r"01[5-7]\d{8,9}|07[4-9]\d{8}")
-"""Mobile numbers of Germany and Britain in one piece, which look like nothing else."""
+_MOBILE = re.compile(r"01[5-7]\d{8,9}|07[4-9]\d{8}|07[5-9]\d{7}")
+"""Mobile numbers of Germany, Britain and Switzerland in one piece, which look like nothing else."""
 
 _DECIMAL = re.compile(r"0[.]\d")
 _SOCIAL_SECURITY = re.compile(r"\d{3}-\d{2}-\d{4}")
@@ -87,7 +87,7 @@ _CALLED = re.compile(
 )
 _OTHERWISE_NUMBERED = re.compile(
     r"\b(?:isbn|issn|doi|konto\w*|kto|blz|artikel\w*|bestell(?!hotline|tel)\w*|auftrag\w*|kunden\w*|rechnung\w*|serien\w*|order|invoice"
-    r"|aktenzeichen|az|hr[ab]|steuer\w*|ust\w*|version|build|release|seriennummer|serial|ticket|vorgang\w*|ssn|social security|isin|wkn|ean|gtin|zähler\w*|vertrag\w*|versicherung\w*|mitglied\w*)\b",
+    r"|aktenzeichen|az|hr[ab]|steuer\w*|ust\w*|version|build|release|seriennummer|serial|ticket|vorgang\w*|ssn|social security|isin|wkn|ean|gtin|zähler\w*|vertrag\w*|versicherung\w*|mitglied\w*|case|claim|policy|booking|reservation|confirmation|incident|fallnummer|schaden\w*|buchung\w*)\b",
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(r"(?:[-\s]?(?:nr|no|nummer|number|1[03])\b)?[.:]{0,2}[ \d/.X-]{1,20}")

@@ -205,7 +205,9 @@ class Secrets:
         for start, end, certain in handed_over(text, lower):
             value = text[start:end]
             if not _PLACEHOLDER.search(value) and (
-                _bits(value) > _PASSWORD_BITS if certain else _is_password(value, "password")
+                _bits(value) > _PASSWORD_BITS or value.strip("#").isdigit()
+                if certain
+                else _is_password(value, "password")
             ):
                 yield Span(start, end, SECRET, "")
         if opaque:

@@ -60,10 +60,45 @@ _FORMS = (
     _Form(
         _WORDS,
         re.compile(
-            r"(?i)\b(?:passwor[dt]|kennwort)[ ](?P<value>(?=\S*(?-i:[a-zß-ÿ]))(?=\S*(?-i:[A-ZÀ-Þ]))(?=\S*\d)(?=\S*[!#$%&*+?@^~]|\S{10})[^\s\"'`„“”«»<>,;(){}]{6,64})"
+            r"(?i)\b\w{0,16}(?:passwor[dt]|kennwort)[ ](?P<value>(?=\S*(?-i:[a-zß-ÿ]))(?=\S*(?-i:[A-ZÀ-Þ]))(?=\S*\d)(?=\S*[!#$%&*+?@^~]|\S{10})[^\s\"'`„“”«»<>,;(){}]{6,64})"
         ),
     ),
     _Form(_WORDS, re.compile(r"(?i)\b(?:passwor[dt]|kennwort)[ ](?P<value>[a-z]{10,64})(?!\w)")),
+    # behind what it is for, as what somebody typed, or as what it was set to
+    _Form(
+        _WORDS,
+        re.compile(
+            r"(?i)(?:passwor[dt]|kennwort|passphrase|passcode)[ ](?:für|zu|zum|von|vom|for|of|to|on)(?:[ ][^\s:=.;!?]{1,24}){1,5}[ ](?:ist|lautet|is|was)[ ]?:?[ ](?P<value>[^\s\"'`„“”«»<>,;(){}]{6,64})"
+            r"|\b(?P<typed>[^\s\"'`„“”«»<>,;(){}]{6,64})[ ](?:as|als)[ ](?:the|your|my|das|dein|mein|ihr)[ ](?:password|passphrase|passwort|kennwort)\b"
+        ),
+    ),
+    _Form(
+        ("set it to", "changed it to", "setze es auf", "geändert auf"),
+        re.compile(
+            r"(?i)\b(?:(?:re)?set|changed)[ ]it[ ]to[ ](?P<value>(?=\S*(?-i:[a-z]))(?=\S*(?-i:[A-Z]))(?=\S*\d)(?=\S*[!#$%&*+?@^~])[^\s\"'`„“”«»<>,;(){}]{8,64})(?=[^\n]{0,120}\b(?:password|log[ -]?in)\b)"
+        ),
+    ),
+    # doors and boxes
+    _Form(
+        ("code", "pin"),
+        re.compile(
+            r"(?i)\b(?:zugangs|tür|tor|haustür|alarm|schlüsselbox|safe|tresor|lockbox|door|gate|entry|key[ ]?box)[- ]?(?:code|pin)(?:[ ](?:für[ ]|for[ ])?[^\W\d_]{2,20}){0,2}[ ]?(?::|=|ist|lautet|is)?[ ](?P<value>#?\d{4,8}#?)(?![\w-]|[.,]\d)"
+        ),
+        certain=True,
+    ),
+    # a network and its password
+    _Form(
+        ("wifi", "wi-fi", "wlan"),
+        re.compile(r"(?i)\b(?:wi-?fi|wlan)[ ]?:?[ ][\w-]{2,32}[ ]?/[ ]?(?P<value>[^\s\"'`<>,;/]{6,64})"),
+    ),
+    # a name and a password of letters, each behind its word
+    _Form(
+        ("passw", "kennwort"),
+        re.compile(
+            r"(?i)\b(?:benutzer(?:name)?|nutzer(?:name)?|anmeldename|kennung)[ ]?:[ ]?[\w.@+-]{2,60}(?:[ ]?[,;/|]|[ ]und)?\s{1,3}(?:passwor[dt]|kennwort)[ ]?:[ ]?(?P<value>[^\W\d_]{6,40})(?=[.,;]?(?:\s|\Z))"
+        ),
+        certain=True,
+    ),
     # on the line below
     _Form(
         _WORDS,

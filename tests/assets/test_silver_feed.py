@@ -275,11 +275,19 @@ def test_the_declaration_by_which_older_drupals_fetch_these_names_is_no_danger()
     assert refused.value.code == "xml_entities"
 
 
-def test_content_that_is_no_text_is_left_out() -> None:
-    entry = "<entry><id>{}</id><title>Titel</title>{}<summary>Kurz.</summary></entry>"
-    contents = ('<content type="image/png">iVBORw0KGgo=</content>', '<content mode="base64">R3LDvMOfZQ==</content>')
-    feed = "".join(entry.format(number, content) for number, content in enumerate(contents))
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('<content type="image/png">iVBORw0KGgo=</content>', "Kurz."),
+        ('<content type="image/png" mode="base64">iVBORw0KGgo=</content>', "Kurz."),
+        ('<content type="text/html" mode="base64">PHA+R3LDvMOfZTwvcD4=</content>', "Grüße"),
+        ('<content mode="base64">_</content>', "Kurz."),
+        ('<content type="application/xhtml+xml"><p>Grüße</p></content>', "Grüße"),
+    ],
+)
+def test_content_of_atom_is_what_its_type_says(content: str, expected: str) -> None:
+    entry = f"<entry><id>1</id><title>Titel</title>{content}<summary>Kurz.</summary></entry>"
 
-    documents = read(f'<feed xmlns="http://www.w3.org/2005/Atom">{feed}</feed>'.encode(), "a.atom")
+    (document,) = read(f'<feed xmlns="http://www.w3.org/2005/Atom">{entry}</feed>'.encode(), "a.atom")
 
-    assert [document.text for document in documents] == ["Titel\n\nKurz."] * 2
+    assert document.text == f"Titel\n\n{expected}"

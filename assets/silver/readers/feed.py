@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -181,11 +182,19 @@ def _markup(element: Element) -> str:
         return tostring(element, encoding="unicode", method="html")
     text = element.text or ""
     kind = element.get("type") or ""
-    if element.get("mode") == "base64" or (
-        local(element) == "content" and _MEDIA.match(kind) and not _TEXTUAL.search(kind)
-    ):
+    if element.get("mode") == "base64":
+        text = _unpacked(text)
+    elif local(element) == "content" and _MEDIA.match(kind) and not _TEXTUAL.search(kind):
         return ""  # a picture or another file, in letters that are no words (RFC 4287, 4.1.3.3)
     return escape(text, quote=False) if kind in ("text", "text/plain") else text
+
+
+def _unpacked(text: str) -> str:
+    """Text that Atom 0.3 packs in base64; empty where it is none."""
+    try:
+        return b64decode(text).decode("utf-8")
+    except ValueError:
+        return ""
 
 
 def _metadata(children: dict[str, list[Element]], title: str | None) -> Metadata:

@@ -385,7 +385,6 @@ class AsyncRetriever(Core):
             async with await AsyncConnection.connect(
                 self._database.dsn, connect_timeout=self.settings.connect_timeout_s
             ) as connection:
-                await self._check_pooler(connection)
                 await self._configure(connection)
                 row = await (await connection.execute(SPACE)).fetchone()
                 self.space = self._space_of(row) if row else None
@@ -394,7 +393,6 @@ class AsyncRetriever(Core):
             translate(error)
 
     async def _check_pooler(self, connection: AsyncConnection) -> None:
-        connection.limit_s = statement_limit_s(self.settings)
         ((backend,),) = await (await connection.execute(BACKEND)).fetchall()
         await connection.commit()
         if backend == connection.info.backend_pid:
@@ -421,6 +419,9 @@ class AsyncRetriever(Core):
         from pgvector.psycopg import register_vector_async
 
         connection.limit_s = statement_limit_s(self.settings)
+        if not self._keeps_session:
+            await self._check_pooler(connection)
+            self._keeps_session = True
         # in the transaction that sets role and limits: a pooler may have given it another session than the ones before
         ((backend,),) = await (await connection.execute(BACKEND)).fetchall()
         role = await (await connection.execute(ROLE, ROLE_PARAMETERS)).fetchone()

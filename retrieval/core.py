@@ -128,6 +128,7 @@ class Core:
         self._delivery: Future[int] | None = None
         self._standby = self._open_standby(wall)
         self.space: Space | None = None
+        self._keeps_session = False  # until it was found out: no pooler changes it behind a connection
         self._trouble: tuple[float, type[KnowledgeError], str] | None = None
         self._partitions: dict[tuple[int, str], int] = {}
         size, seconds = settings.result_cache_size, settings.result_cache_s

@@ -373,7 +373,6 @@ class Retriever(Core):
         self._database.prepare()
         try:
             with Connection.connect(self._database.dsn, connect_timeout=self.settings.connect_timeout_s) as connection:
-                self._check_pooler(connection)
                 self._configure(connection)
                 row = connection.execute(SPACE).fetchone()
                 self.space = self._space_of(row) if row else None
@@ -386,7 +385,6 @@ class Retriever(Core):
 
         In such a one a second connection is given the session that the first one does not use just now.
         """
-        connection.limit_s = statement_limit_s(self.settings)
         ((backend,),) = connection.execute(BACKEND).fetchall()
         connection.commit()
         if backend == connection.info.backend_pid:
@@ -412,6 +410,9 @@ class Retriever(Core):
         from pgvector.psycopg import register_vector
 
         connection.limit_s = statement_limit_s(self.settings)
+        if not self._keeps_session:
+            self._check_pooler(connection)
+            self._keeps_session = True
         # in the transaction that sets role and limits: a pooler may have given it another session than the ones before
         ((backend,),) = connection.execute(BACKEND).fetchall()
         if self.must_change_role(connection.execute(ROLE, ROLE_PARAMETERS).fetchone()):

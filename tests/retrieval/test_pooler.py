@@ -20,7 +20,7 @@ import pytest
 from pydantic import SecretStr
 
 from benchmarks.failing import Load, Victim
-from retrieval import AsyncRetriever, ConfigurationError, Retriever, Settings
+from retrieval import AsyncRetriever, ConfigurationError, Retriever, Settings, UnavailableError
 from retrieval.schema.migrate import READER
 from retrieval.server import SUPERUSER
 from tests.retrieval.failure import victim
@@ -127,6 +127,22 @@ def test_another_session_for_each_transaction_is_refused(served: Victim, pooler:
         with psycopg.connect(dsn, autocommit=True) as other:
             changed = "select current_user, current_setting('plan_cache_mode'), current_setting('enable_sort')"
             assert other.execute(changed).fetchall() == [(SUPERUSER, "auto", "on")], "the sessions of others are theirs"
+
+
+def test_it_is_noticed_later_where_the_database_was_gone_at_the_start(
+    served: Victim, pooler: Pooler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gone(_: Retriever) -> None:
+        raise UnavailableError("gone")
+
+    with monkeypatch.context() as patch, pooler("transaction", SUPERUSER) as dsn:
+        patch.setattr(Retriever, "_first_contact", gone)
+        with Retriever.connect(settings=settings(served, dsn), standby=tmp_path, encoder=WordsEncoder()) as retriever:
+            with Load(lambda: retriever.search("fox", principal=ADA), threads=1).running() as load:
+                load.wait_for("ConfigurationError", 3)
+            assert set(load.counts()) == {"UnavailableError", "ConfigurationError"}, "nothing was ever shown"
+            with REFUSED:
+                retriever.search("fox", principal=ADA)
 
 
 def test_what_another_session_answers_reaches_nobody(

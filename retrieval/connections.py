@@ -43,6 +43,12 @@ TRANSACTIONS = (
     " one with pool_mode = session, or to Postgres itself"
 )
 
+ALREADY_PREPARED = "42P05"
+NOT_RESET = (
+    "Between this process and Postgres stands a pooler that hands sessions on without clearing them, and statements of"
+    " others are still prepared: set server_reset_query = DISCARD ALL (PgBouncer's default)"
+)
+
 COMMIT: Step = sql.SQL("commit"), {}
 """Sent behind the last statement of a trip, whose end waits for both; the driver's own would wait once more."""
 
@@ -246,6 +252,8 @@ def translate(error: psycopg.Error) -> NoReturn:
         state == PROTOCOL_VIOLATION and "transaction blocks not allowed" in str(error)
     ):
         raise ConfigurationError(TRANSACTIONS) from None
+    if state == ALREADY_PREPARED:
+        raise ConfigurationError(NOT_RESET) from None
     if isinstance(error, SilentError):
         raise UnavailableError(
             "The database did not answer in time (KNOWLEDGE_STATEMENT_TIMEOUT_MS, KNOWLEDGE_SEARCH_TIMEOUT_MS):"

@@ -107,6 +107,16 @@ def test_one_session_for_each_client_works(served: Victim, pooler: Pooler, user:
         assert asyncio.run(twin(dsn)) == ["a fox"] * 20
 
 
+def test_sessions_that_are_handed_on_as_they_are_are_refused(served: Victim, pooler: Pooler) -> None:
+    not_reset = pytest.raises(ConfigurationError, match=r"without clearing them.*server_reset_query = DISCARD ALL")
+    with pooler("session", default_pool_size=2, server_reset_query="") as dsn:
+        one = settings(served, dsn).model_copy(update={"pool_size": 1})
+        with Retriever.connect(settings=one, encoder=WordsEncoder()) as retriever:
+            assert len(retriever.search("fox", principal=ADA)) == 1
+        with Retriever.connect(settings=one, encoder=WordsEncoder()) as retriever, not_reset:
+            retriever.search("fox", principal=ADA)
+
+
 def test_a_pooler_with_a_single_session_to_give_works(served: Victim, pooler: Pooler) -> None:
     with pooler("session", default_pool_size=1) as dsn:
         one = settings(served, dsn).model_copy(update={"pool_size": 1})

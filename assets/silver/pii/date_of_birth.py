@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from assets.silver.pii.lower import lowered
 from assets.silver.pii.number_words import DAYS, YEAR, any_of, year_of
 from assets.silver.pii.span import Span
 from assets.silver.pii.table import column
@@ -84,7 +85,7 @@ _THING_BEHIND = re.compile(
 )
 _FULL_DATE = rf"(?:\d{{1,2}}\.[ ]?(?:\d{{1,2}}\.[ ]?|{_MONTH}[ ])\d{{4}}|\d{{1,2}}[ ]{_MONTH}[ ]\d{{4}}|{_MONTH}[ ]\d{{1,2}},[ ]\d{{4}})"
 _BRACKET = re.compile(
-    rf"(?<=[a-zß-ÿ])[ ]\((?P<birth>{_FULL_DATE})(?P<death>[ ]?[–—-][ ]?(?:†[ ]?)?{_FULL_DATE})?\)", re.IGNORECASE
+    rf"[ ]\((?<=[a-zß-ÿ] \()(?P<birth>(?i:{_FULL_DATE}))(?P<death>[ ]?[–—-][ ]?(?:†[ ]?)?(?i:{_FULL_DATE}))?\)"
 )
 _BIRTHDAYS = re.compile(r"(?i)\b(?:geburtstage|geburtsdaten|birthdays|dates of birth)\b")
 _REACH = 48
@@ -102,30 +103,40 @@ _APART = re.compile(r"\d{3}|[!?;]|\n\s*\n|\.\s+[A-ZÄÖÜ]|\b(?:starb|gestorben|
 """What parts a date from the word before it."""
 
 
+_CUES = ("geb", "born", "birth", "dob", "d.o.b", "*", "zur welt", "entbunden", "b.")
+"""One of these is in every text that `_CUE` finds something in, in lower case."""
+
+
 class DatesOfBirth:
     """In the orders day-month-year, year-month-day and, with a slash, month-day-year."""
 
-    cues = ("geb", "born", "birth", "dob", "d.o.b", "*", "zur welt", "entbunden", "b.", "(")
+    cues = (*_CUES, "(")
 
     def find(self, text: str, language: str | None) -> Iterator[Span]:
         """See `Recognizer.find`."""
         if not _YEAR.search(text):
             return
-        for begins in _CUE_BEGINS.finditer(text):
-            cue = _CUE.match(text, begins.start())
-            if cue is None or (cue[0] == "*" and _ITEM.match(text, cue.start())) or _is_a_thing(text, *cue.span()):
-                continue
-            date = _date_behind(text, cue.end()) or _date_before(text, cue.start(), cue.end())
-            value = _value(date, language) if date is not None else None
-            if date is not None and value is not None:
-                yield Span(date.start(), date.end(), TYPE, value)
-            elif date is None and (month := _IN_MONTH.match(text, cue.end())):
-                number = int(month["number"] or _MONTHS[month["month"].lower().rstrip(".")])
-                yield Span(*month.span("date"), TYPE, f"{month['year']}-{number:02d}")
-            if cue[0] != "*":
-                yield from _in_column(text, cue.start(), language)
+        lower = lowered(text)
+        if any(cue in lower for cue in _CUES):
+            yield from _beside_words(text, language)
         if "(" in text:
             yield from _in_brackets(text, language)
+
+
+def _beside_words(text: str, language: str | None) -> Iterator[Span]:
+    for begins in _CUE_BEGINS.finditer(text):
+        cue = _CUE.match(text, begins.start())
+        if cue is None or (cue[0] == "*" and _ITEM.match(text, cue.start())) or _is_a_thing(text, *cue.span()):
+            continue
+        date = _date_behind(text, cue.end()) or _date_before(text, cue.start(), cue.end())
+        value = _value(date, language) if date is not None else None
+        if date is not None and value is not None:
+            yield Span(date.start(), date.end(), TYPE, value)
+        elif date is None and (month := _IN_MONTH.match(text, cue.end())):
+            number = int(month["number"] or _MONTHS[month["month"].lower().rstrip(".")])
+            yield Span(*month.span("date"), TYPE, f"{month['year']}-{number:02d}")
+        if cue[0] != "*":
+            yield from _in_column(text, cue.start(), language)
 
 
 def _is_a_thing(text: str, start: int, end: int) -> bool:

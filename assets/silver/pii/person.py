@@ -58,6 +58,7 @@ _LAST_LINE = re.compile(rf"\n[ ]*(?P<name>{_NAME})\s*\Z")
 _IT_IS = re.compile(
     rf"\b(?i:it['’]s|i['’]m|i[ ]am|chatting[ ]with|speaking[ ]with|ich[ ]bin|hier[ ]ist)[ ](?P<name>{_NAME})"
 )
+_IT_IS_CUES = ("it's ", "it’s ", "i'm ", "i’m ", "i am ", "ting with ", "king with ", "ich bin ", "hier ist ")
 _RULES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (_TITLED, ("herr", "frau", "fräulein", "hr.", "fr.", "mr", "ms", "mx", "dr.", "prof.")),
     (
@@ -240,8 +241,12 @@ def _by_rule(text: str) -> Iterator[Range]:
             if words:
                 start = match.start("name")
                 yield start, start + len(words)
-    for pattern in (_SPEAKING, _IT_IS, _LAST_LINE):
-        for match in pattern.finditer(text):
+    for pattern, shown in (
+        (_SPEAKING, ": " in text),
+        (_IT_IS, any(cue in lower for cue in _IT_IS_CUES)),
+        (_LAST_LINE, "\n" in text),
+    ):
+        for match in pattern.finditer(text, text.rstrip().rfind("\n") if pattern is _LAST_LINE else 0) if shown else ():
             first = match["name"].partition(" ")[0]
             if is_first_name(first) or (pattern is _SPEAKING and _is_a_speaker(first, timed=bool(match["time"]))):
                 words = _leading_names(match["name"], sure=False)

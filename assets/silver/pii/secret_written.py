@@ -6,6 +6,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_DOORS = tuple(
+    f"{what}{mark}{kind}"
+    for words, marks in (
+        ("zugangs tür tor alarm schlüsselbox safe tresor", ("", "-")),
+        ("lockbox door gate entry box alarm safe", (" ",)),
+    )
+    for what in words.split()
+    for mark in marks
+    for kind in ("code", "pin")
+)
 _WORDS = ("passwor", "kennwort", "passphrase", "passcode")
 
 
@@ -80,7 +90,7 @@ _FORMS = (
     ),
     # doors and boxes
     _Form(
-        ("code", "pin"),
+        _DOORS,
         re.compile(
             r"(?i)\b(?:zugangs|tür|tor|haustür|alarm|schlüsselbox|safe|tresor|lockbox|door|gate|entry|key[ ]?box)[- ]?(?:code|pin)(?:[ ](?:für[ ]|for[ ])?[^\W\d_]{2,20}){0,2}[ ]?(?::|=|ist|lautet|is)?[ ](?P<value>#?\d{4,8}#?)(?![\w-]|[.,]\d)"
         ),

@@ -89,9 +89,11 @@ def main() -> int:
         environment = os.environ | {"KNOWLEDGE_HOME": str(root / "home"), "KNOWLEDGE_INBOX": str(root / "inbox")}
         _share_models(root / "home")
         stage(sets, root / "inbox")
+        print(f"{sum(len(one.documents) for one in sets)} documents of {len(sets)} sets are ingested", file=sys.stderr)
         done = knowledge(["ingest", "--confirm-deletions"], environment)
         measures.notes["ingest"] = {name: done.answer[name] for name in ("received", "embedded", "reused")}
         measures.notes["refused"] = {file["path"]: file["sentence"] for file in done.answer["refused"]}
+        print(f"embedded {done.answer['embedded']} passages in {done.wall_s:.0f} s", file=sys.stderr)
         differences = []
         retriever = stack.enter_context(Retriever.connect(settings=Settings.load(home=root / "home")))
         for task in tasks(sets):

@@ -11,7 +11,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,18 +38,21 @@ class Lexical:
         chunks: numbers of the best chunks, int64, best first; ties in order of number.
         scores: their scores, float64.
         coverage: share of the query's idf mass that stands in visible passages, 0 to 1.
-        bound: largest score that a passage could have: k1 + 1 times the idf mass, words that stand nowhere included.
+        numbers: share of it in words with a digit that stand in visible passages, 0 to 1.
+        bound: score that counts in full: k1 + 1 times the query's idf mass, words that stand nowhere included, or the
+            idf of a word of one passage where that is more. No passage scores above it.
     """
 
     chunks: NDArray[np.int64]
     scores: NDArray[np.float64]
     coverage: float
+    numbers: float
     bound: float
 
     @classmethod
     def nothing(cls) -> Lexical:
         """An empty result."""
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.float64), 0.0, 0.0)
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.float64), 0.0, 0.0, 0.0)
 
 
 def pack(passages: Iterable[tuple[int, Sequence[str]]]) -> tuple[dict[str, bytes], dict[int, int]]:
@@ -124,7 +127,7 @@ def score(
     records = np.frombuffer(b"".join(posts), POSTING)
     if not len(records):
         idf = _idf(np.zeros(len(terms)), chunks)
-        return Lexical(np.zeros(0, np.int64), np.zeros(0, np.float64), *_mass(words, terms, sizes, idf))
+        return Lexical(np.zeros(0, np.int64), np.zeros(0, np.float64), *_mass(words, terms, sizes, idf, chunks))
     numbers = records["chunk"]
     first = int(numbers.min())
     places = np.subtract(numbers, first, dtype=np.intp)
@@ -150,7 +153,7 @@ def score(
     found = _highest(totals, places, ends, idf, limit)
     scores = totals[found]
     order = np.lexsort((found, -scores))[:limit]
-    return Lexical(found[order] + first, scores[order], *_mass(words, terms, df.tolist(), idf))
+    return Lexical(found[order] + first, scores[order], *_mass(words, terms, df.tolist(), idf, chunks))
 
 
 def _idf(df: NDArray[Any], chunks: int) -> NDArray[np.float64]:
@@ -202,17 +205,42 @@ def _between(numbers: NDArray[np.int32] | None, first: int, width: int) -> NDArr
 
 
 def _mass(
-    words: Sequence[tuple[str, ...]], terms: Sequence[str], df: Sequence[int], idf: NDArray[np.float64]
-) -> tuple[float, float]:
-    return mass(words, dict(zip(terms, zip(df, idf.tolist(), strict=True), strict=True)))
+    words: Sequence[tuple[str, ...]], terms: Sequence[str], df: Sequence[int], idf: NDArray[np.float64], chunks: int
+) -> Mass:
+    return mass(words, dict(zip(terms, zip(df, idf.tolist(), strict=True), strict=True)), chunks)
 
 
-def mass(words: Sequence[tuple[str, ...]], terms: Mapping[str, tuple[int, float]]) -> tuple[float, float]:
-    """Coverage and bound: a word counts by the most telling of its terms that stands anywhere."""
-    found = total = 0.0
+class Mass(NamedTuple):
+    """`Lexical.coverage`, `numbers` and `bound`."""
+
+    coverage: float
+    numbers: float
+    bound: float
+
+
+def mass(words: Sequence[tuple[str, ...]], terms: Mapping[str, tuple[int, float]], chunks: int) -> Mass:
+    """What the words of a query could tell, and how much of it was found.
+
+    A word counts by the most telling of its terms that stands anywhere. Words that together tell less than one that
+    stands in a single passage cannot single one out, even where they are all there is of the question (what all
+    passages are about): the bound is never below that.
+
+    Args:
+        words: the query's words, each with its alternative terms.
+        terms: document frequency and idf by term.
+        chunks: number of visible chunks, at least 1.
+    """
+    found = numbers = total = 0.0
     for alternatives in words:
         present = [terms[term][1] for term in alternatives if terms[term][0]]
         mass = max(present) if present else max(terms[term][1] for term in alternatives)
         total += mass
         found += mass if present else 0.0
-    return (found / total if total else 0.0), (K1 + 1) * total
+        numbers += mass if present and _numbered(alternatives[0]) else 0.0
+    unit = max(total, float(_idf(np.array(1), chunks)))
+    return Mass(found / total if total else 0.0, numbers / unit, (K1 + 1) * unit)
+
+
+def _numbered(term: str) -> bool:
+    """Whether a term has a digit, as numbers, codes and quantities do; the digits of a pseudonym mean nothing."""
+    return not term.startswith("<") and any(map(str.isdigit, term))

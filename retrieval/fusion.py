@@ -1,17 +1,22 @@
 """How the two legs become one order: each score is brought to a scale that does not depend on the other candidates.
 
 A unit of the lexical leg is the idf mass of the query: what BM25 gives a passage of average length in which every
-word stands once. A unit of the vector leg is the gap of the model: how much nearer to a question an answer lies than
-a passage about something else. Both count alike, from nothing to k1 + 1 units, which is all that BM25 can give:
+word stands once; or, where that is more, the idf of a word that stands in one passage. A unit of the vector leg is the
+gap of the model: how much nearer to a question an answer lies than a passage about something else. Both count alike,
+from nothing to k1 + 1 units, which is all that BM25 can give:
 
     score = ½ · BM25 / ((k1 + 1) · mass)  +  ½ · max(0, 1 - (best cosine - cosine) / ((k1 + 1) · gap))
 
 So a leg decides where it has something to say. Words of a German question that stand in no English passage keep the
-lexical part small, since the mass counts them too; a rare word that stands in one passage outweighs a small
-difference of cosines; and where the vectors see one passage far ahead of the others, few common words do not matter.
-A model also finds a passage in the question's own language nearer than one in another that says the same. Where the
-question's language is plain, passages in others get the model's own language bias back before they are compared,
-unless they are too short for anybody to be sure of their language.
+lexical part small, since the mass counts them too; a question that has no words but those that everything is about
+does not get beyond a small part either; a rare word that stands in one passage outweighs a small difference of
+cosines; and where the vectors see one passage far ahead of the others, few common words do not matter. A model also
+finds a passage in the question's own language nearer than one in another that says the same. Where the question's
+language is plain, passages in others get the model's own language bias back before they are compared, unless they are
+too short for anybody to be sure of their language.
+
+A vector tells what a text is about, not which number stands in it: the nearest passage to `KR-381A` is any with a code.
+So the share of the query's idf mass that is in words with a digit, and was found, is left to the lexical leg.
 
 What is about the same thing tends to be relevant together. So the order is found twice: the candidate that leads at
 first is asked, too, and every distance becomes (distance to the question + DRAW · distance to the leader) / (1 + DRAW).
@@ -32,6 +37,10 @@ from retrieval.bm25 import K1
 
 LEXICAL_WEIGHT = 0.5
 """Weight of the lexical leg; one stands in for it where there is no vector."""
+
+NUMBERS_WEIGHT = 0.99
+"""Its weight where the question is nothing but numbers and codes that were found. What is left to the vectors orders
+the passages without them."""
 
 DRAW = 0.2
 """Weight of the leading candidate beside the question, 1."""
@@ -97,7 +106,7 @@ class ProbedEncoder(Protocol):
 
 
 def similarity_scale(encoder: ProbedEncoder) -> Scale:
-    """The scale of a model, from its similarities of the probes; gap .096, bias .025, kinship .031 for e5-small.
+    """The scale of a model, from its similarities of the probes; gap .095, bias .025, kinship .031 for e5-small.
 
     The gap is at least twice the spread among unrelated pairs: what lies within it says nothing. The bias is at most
     half the gap, and so is the kinship.
@@ -117,6 +126,11 @@ def _for_language(similar: NDArray[np.float64]) -> float:
     turn = np.arange(len(similar)) % 2
     alike = turn[:, None] == turn[None, :]
     return float(similar[alike & ~np.eye(len(similar), dtype=bool)].mean() - similar[~alike].mean())
+
+
+def lexical_weight(numbers: float) -> float:
+    """Weight of the lexical leg for a query, by the share of its idf mass that is in numbers and codes found."""
+    return LEXICAL_WEIGHT + (NUMBERS_WEIGHT - LEXICAL_WEIGHT) * numbers
 
 
 def drawn(distance: NDArray[np.float64], apart: NDArray[np.float64], draw: float = DRAW) -> NDArray[np.float64]:
@@ -142,7 +156,7 @@ def fuse(
     Args:
         lexical: BM25 scores, 0 where a candidate has none.
         distance: cosine distances to the query, less the bias for passages in another language.
-        bound: largest score BM25 can give for the query, above 0.
+        bound: BM25 score that counts in full (`bm25.Lexical.bound`), above 0.
         span: distance from the nearest candidate at which nothing is left of the vector part, above 0.
         weight: of the lexical part.
     """

@@ -159,7 +159,7 @@ class Search:
             "chunks": _array(self.lexical.chunks),
             "scores": _array(self.lexical.scores),
             "vector": vector,
-            "weight": 1.0 if vector is None else fusion.LEXICAL_WEIGHT,
+            "weight": 1.0 if vector is None else fusion.lexical_weight(self.lexical.numbers),
             "bound": self.lexical.bound or 1.0,
             "span": fusion.UNITS * self.scale.gap,
             "asked_in": self.language,

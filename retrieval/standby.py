@@ -245,7 +245,7 @@ def find(found: Snapshot, search: Search, now: datetime) -> list[Hit]:
         idf=idf,
         average=float(found.lengths[visible].sum()) / total,
     )
-    _, bound = mass(search.words, {term: (frequency[term], idf[term]) for term in terms})
+    bound = mass(search.words, {term: (frequency[term], idf[term]) for term in terms}, total).bound
     scores = np.minimum(1, raw / bound)
     order = np.lexsort((np.array(places), -scores))
     ranked: dict[int, tuple[float, int]] = {}

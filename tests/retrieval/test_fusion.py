@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,18 @@ from numpy.typing import NDArray
 from retrieval import bm25
 from retrieval.analysis import question_language
 from retrieval.embedding import Encoder
-from retrieval.fusion import GAP_MIN, PLAIN_CHARACTERS, UNITS, Scale, drawn, fuse, similarity_scale
+from retrieval.fusion import (
+    GAP_MIN,
+    LEXICAL_WEIGHT,
+    NUMBERS_WEIGHT,
+    PLAIN_CHARACTERS,
+    UNITS,
+    Scale,
+    drawn,
+    fuse,
+    lexical_weight,
+    similarity_scale,
+)
 from tests.support import GoldDocument, Index, WordsEncoder, asker, everyone
 
 ADA = asker()
@@ -69,6 +81,55 @@ def test_a_rare_word_outweighs_what_the_vectors_can_tell_of_one_word(encoder: En
     lexical, distance = np.array([found.scores[0], 0.0]), np.array([0.25, 0.16])
     mine, other = fuse(lexical, distance, bound=found.bound, span=span)
     assert mine > other
+
+
+def test_what_all_passages_are_about_does_not_single_one_out(encoder: Encoder) -> None:
+    """All that is found of the question stands in every second passage; the nearest is one of the others."""
+    packed, lengths = bm25.pack([(n, [*"abcdefg", "topic" if n % 2 else "h"]) for n in range(50)])
+    found = bm25.score([("topic",)], packed, chunks=50, length=sum(lengths.values()), limit=10)
+    assert found.bound == pytest.approx((bm25.K1 + 1) * math.log(1 + 49.5 / 1.5))
+    span = UNITS * similarity_scale(encoder).gap
+    lexical, distance = np.array([found.scores[0], 0.0]), np.array([0.12, 0.09])
+    about, nearest = fuse(lexical, distance, bound=found.bound, span=span)
+    assert nearest > about
+
+
+def test_a_number_that_was_found_outweighs_what_the_vectors_think() -> None:
+    """The code stands in one long passage; to the model all codes are alike, and it prefers another one by far."""
+    packed, lengths = bm25.pack(
+        [(n, [*"abcdefg" * 8, "kr", "kr381a", "381a"] if n == 3 else ["kr", "h"]) for n in range(50)]
+    )
+    words = [("kr",), ("381a",), ("kr381a",)]
+    found = bm25.score(words, packed, chunks=50, length=sum(lengths.values()), limit=50)
+    assert 0.9 < found.numbers < 1  # all but `kr`
+    lexical = np.zeros(50)
+    lexical[found.chunks] = found.scores
+    distance = np.full(50, 0.2)
+    distance[3] = 0.4
+    scores = fuse(lexical, distance, bound=found.bound, span=0.2, weight=lexical_weight(found.numbers))
+    assert scores.argmax() == 3
+    assert fuse(lexical, distance, bound=found.bound, span=0.2).argmax() != 3
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
+        ([("pump",)], 0.0),
+        ([("missing1",), ("pump",)], 0.0),
+        ([("<email_0123456789>",)], 0.0),
+        ([("v2",)], 1.0),
+        ([("pump",), ("v2",)], 0.5),
+    ],
+)
+def test_only_numbers_and_codes_that_stand_somewhere_are_left_to_the_lexical_leg(
+    words: list[tuple[str, ...]], numbers: float
+) -> None:
+    packed, lengths = bm25.pack(
+        [(1, ["pump"]), (2, ["v2"]), (3, ["<email_0123456789>"]), *((n, ["x"]) for n in range(4, 9))]
+    )
+    found = bm25.score(words, packed, chunks=8, length=sum(lengths.values()), limit=9)
+    assert found.numbers == pytest.approx(numbers)
+    assert LEXICAL_WEIGHT <= lexical_weight(found.numbers) <= NUMBERS_WEIGHT
 
 
 def test_no_passage_scores_above_the_bound() -> None:

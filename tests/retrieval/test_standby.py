@@ -76,14 +76,14 @@ def served(shared_index: Index) -> Index:
 
 
 def largest(query: str, passages: Sequence[Passage]) -> float:
-    """The largest score that BM25 could give: k1 + 1 times the idf of each word's most telling term that stands."""
+    """What counts in full: k1 + 1 times the idf of each word's most telling term that stands, or of a single word."""
     texts = [set(passage_terms(p.text, p.document.language, p.document.name)) for p in passages]
     total = 0.0
     for alternatives in query_terms(query):
         found = {term: sum(term in text for text in texts) for term in alternatives}
         standing = {term: df for term, df in found.items() if df} or found
         total += max(math.log(1 + (len(texts) - df + 0.5) / (df + 0.5)) for df in standing.values())
-    return 2.2 * total
+    return 2.2 * max(total, math.log(1 + (len(texts) - 0.5) / 1.5))
 
 
 def compare(play: Play, retriever: Retriever, queries: tuple[str, ...]) -> int:

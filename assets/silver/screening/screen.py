@@ -10,7 +10,7 @@ from assets.silver.screening.encoded import DEPTH, decoded
 from assets.silver.screening.lookalike import folded
 from assets.silver.screening.rules import COMPACT, Kind, matches
 
-SCREENER = "rules/2"
+SCREENER = "rules/3"
 """Changes whenever the same document would be judged differently."""
 
 HARMLESS_WHEN_HIDDEN = frozenset({"comment", "link"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from assets.silver.pii import names_de
 from assets.silver.redact import spans_of
 
 
@@ -51,3 +52,13 @@ def test_people_in_handles_hashtags_and_bylines(text: str, named: str) -> None:
 )
 def test_what_only_looks_like_a_name(text: str) -> None:
     assert people(text) == []
+
+
+def test_words_of_a_long_line_are_looked_for_where_their_stretch_begins() -> None:
+    text = "Erste Zeile.\n" + "Anna Meier und " * 500
+    found = list(names_de.stretches(text))
+    assert len(found) > 10
+    for stretch in found:
+        places = stretch.places(text)
+        assert places[0][0] == stretch.start
+        assert tuple(text[start:end] for start, end in places) == stretch.words

@@ -16,6 +16,7 @@ from assets.bronze.files import part_id
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.document import Block, Document
 from assets.silver.process import MAX_TITLE, finish, process
+from assets.silver.readers.pdf import READER
 from assets.silver.redact import Redacted
 from assets.silver.refusal import REASONS, RefusedError
 from assets.silver.rows import document_row, quarantine_row
@@ -147,7 +148,7 @@ def test_quarantine_rows_fit_their_contract(code: str) -> None:
 def test_a_refusal_names_the_reader_that_refused() -> None:
     with pytest.raises(RefusedError) as refused:
         process(b"%PDF-1.7\n", path="a.pdf", defaults={}, key=KEY)
-    assert quarantine_row(BRONZE, refused.value)["reader"] == "pdf/4"
+    assert quarantine_row(BRONZE, refused.value)["reader"] == READER
 
 
 def test_the_same_bytes_give_the_same_document() -> None:

@@ -175,17 +175,16 @@ def joint_features(before: str, at: str, after: str, after_next: str, word_befor
 
 
 class Stretch(NamedTuple):
-    """Words that are decoded together: `words` are those from number `first` on of the line `text[start:end]`."""
+    """Words that are decoded together: the first ones of `text[start:end]`, which ends with their line."""
 
     start: int
     end: int
-    first: int
     words: tuple[str, ...]
 
     def places(self, text: str) -> list[Range]:
         """Where the words are in the text the stretch is of."""
         found = WORD.finditer(text, self.start, self.end)
-        return [match.span() for match in itertools.islice(found, self.first, self.first + len(self.words))]
+        return [match.span() for match in itertools.islice(found, len(self.words))]
 
 
 def stretches(text: str) -> Iterator[Stretch]:
@@ -196,14 +195,17 @@ def stretches(text: str) -> Iterator[Stretch]:
         end = len(text) if end < 0 else end
         words = WORD.findall(text, start, end)
         first = 0
+        # a long line is read once more, so that none of its stretches is looked for from the beginning
+        long = len(words) > SEGMENT_WORDS // 2
+        starts = [match.start() for match in WORD.finditer(text, start, end)] if long else [start]
         while len(words) - first > SEGMENT_WORDS // 2:
             last = first + SEGMENT_WORDS // 2
             while last < len(words) - 1 and last < first + SEGMENT_WORDS - 1 and words[last] not in _SENTENCE_ENDS:
                 last += 1
-            yield Stretch(start, end, first, tuple(words[first : last + 1]))
+            yield Stretch(starts[first], end, tuple(words[first : last + 1]))
             first = last + 1
         if first < len(words):
-            yield Stretch(start, end, first, tuple(words[first:]))
+            yield Stretch(starts[first], end, tuple(words[first:]))
         start = end + 1
 
 

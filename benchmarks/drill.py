@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.drill_erasures import drill_erasures
-from benchmarks.drill_home import kill_after, new_home, snapshot
+from benchmarks.drill_home import kill_after, snapshot
+from benchmarks.home import new_home
 from benchmarks.ingest import knowledge
 from benchmarks.report import REPOSITORY, Measures, parse
 

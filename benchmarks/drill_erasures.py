@@ -14,7 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.drill_home import kill_after, new_home, snapshot
+from benchmarks.drill_home import kill_after, snapshot
+from benchmarks.home import new_home
 from benchmarks.ingest import knowledge
 from benchmarks.report import Measures
 

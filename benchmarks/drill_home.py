@@ -1,4 +1,4 @@
-"""Homes that a drill works on, commands that it kills in them, and what lake and index hold afterwards."""
+"""Commands that a drill kills in a home, and what lake and index hold afterwards."""
 
 from __future__ import annotations
 
@@ -31,11 +31,3 @@ def kill_after(seconds: float, environment: dict[str, str], arguments: Sequence[
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     return running
-
-
-def new_home(home: Path) -> None:
-    """Make a home that shares the prepared model."""
-    home.mkdir(parents=True)
-    shared = os.environ.get("KNOWLEDGE_TEST_MODELS")
-    if shared and Path(shared).is_dir():
-        (home / "models").symlink_to(Path(shared).resolve())

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import CORPUS, Measures, parse
+from benchmarks.home import new_home
+from benchmarks.report import CORPUS, Measures, note, parse
 
 POLICY = "tenant: bench\nroles: [everyone]\nclearance: public\n"
 SETS = {"blog": ("blogs/de_codefor_md", "blogs/en_rust_md"), "podcast": ("podcasts/en_talkpython_vtt",)}
@@ -51,7 +52,7 @@ def main() -> int:
             "KNOWLEDGE_HOME": str(root / "home"),
             "KNOWLEDGE_INBOX": str(inbox),
         }
-        _share_models(root / "home")
+        new_home(root / "home")
         run([sys.executable, "-c", PREPARE], environment)
         first = knowledge(["ingest"], environment)
         measures.add("files", float(first.answer["received"].get("content", 0)), "files")
@@ -77,11 +78,6 @@ def main() -> int:
             drops = [_drop(inbox, environment, number) for number in range(DAEMON_DROPS)]
         measures.add("drop_to_answer_daemon_s", statistics.median(drops), "s", 30)
     return measures.finish(arguments)
-
-
-def note(text: str) -> None:
-    """A line about the progress, apart from the table."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def stage(corpus: Path, inbox: Path, limit: int | None) -> Path:
@@ -155,14 +151,6 @@ def run(command: list[str], environment: dict[str, str]) -> Timed:
 def knowledge(arguments: list[str], environment: dict[str, str]) -> Timed:
     """Run the command line with --json."""
     return run([str(Path(sys.executable).with_name("knowledge")), *arguments, "--json"], environment)
-
-
-def _share_models(home: Path) -> None:
-    """Prepared models are made once for a machine, not for a home: leave them out of every figure."""
-    shared = os.environ.get("KNOWLEDGE_TEST_MODELS")
-    home.mkdir(parents=True)
-    if shared and Path(shared).is_dir():
-        (home / "models").symlink_to(Path(shared).resolve())
 
 
 def _edit(inbox: Path, environment: dict[str, str], number: int) -> float:

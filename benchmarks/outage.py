@@ -20,6 +20,7 @@ from uuid import UUID
 
 from assets.index.standby import write_standby
 from benchmarks.failing import Load, Victim
+from benchmarks.home import new_home
 from benchmarks.ingest import knowledge
 from benchmarks.report import REPOSITORY, Measures, parse
 from pipelines.stores import utc_now
@@ -45,10 +46,7 @@ def main() -> int:
     measures = Measures()
     with tempfile.TemporaryDirectory(prefix="ko-") as folder:
         home = Path(folder) / "home"
-        home.mkdir()
-        shared = os.environ.get("KNOWLEDGE_TEST_MODELS")
-        if shared and Path(shared).is_dir():
-            (home / "models").symlink_to(Path(shared).resolve())
+        new_home(home)
         inbox = Path(folder) / "inbox"  # a copy: refused files get notes beside them
         shutil.copytree(arguments.data, inbox)
         environment = os.environ | {"KNOWLEDGE_INBOX": str(inbox), "KNOWLEDGE_HOME": str(home)}

@@ -21,12 +21,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, TextIO
+from typing import TextIO
 
 from benchmarks.beir import RetrievalSet, discover, ndcg, read_set, recall, same_in_another_language, sample
+from benchmarks.home import new_home
 from benchmarks.ingest import knowledge
 from benchmarks.legs import LegReader
-from benchmarks.report import CORPUS, Measures, parse
+from benchmarks.report import CORPUS, Measures, note, parse
 from retrieval import Principal, Retriever, Settings
 
 QUICK_QUERIES, QUICK_DOCUMENTS = 200, 250
@@ -87,13 +88,13 @@ def main() -> int:
         root = arguments.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kq-")))
         dump = stack.enter_context(arguments.dump.open("w")) if arguments.dump else None
         environment = os.environ | {"KNOWLEDGE_HOME": str(root / "home"), "KNOWLEDGE_INBOX": str(root / "inbox")}
-        _share_models(root / "home")
+        new_home(root / "home")
         stage(sets, root / "inbox")
-        print(f"{sum(len(one.documents) for one in sets)} documents of {len(sets)} sets are ingested", file=sys.stderr)
+        note(f"{sum(len(one.documents) for one in sets)} documents of {len(sets)} sets are ingested")
         done = knowledge(["ingest", "--confirm-deletions"], environment)
         measures.notes["ingest"] = {name: done.answer[name] for name in ("received", "embedded", "reused")}
         measures.notes["refused"] = {file["path"]: file["sentence"] for file in done.answer["refused"]}
-        print(f"embedded {done.answer['embedded']} passages in {done.wall_s:.0f} s", file=sys.stderr)
+        note(f"embedded {done.answer['embedded']} passages in {done.wall_s:.0f} s")
         differences = []
         retriever = stack.enter_context(Retriever.connect(settings=Settings.load(home=root / "home")))
         for task in tasks(sets):
@@ -167,7 +168,7 @@ def evaluate(task: Task, retriever: Retriever, dump: TextIO | None) -> dict[tupl
     found: dict[tuple[str, str], list[float]] = {}
     for number, (query, whole) in enumerate(task.questions.queries.items()):
         if number % TOLD_EVERY == 0:
-            print(f"{task.name}: {number} of {len(task.questions.queries)} questions", file=sys.stderr)
+            note(f"{task.name}: {number} of {len(task.questions.queries)} questions")
         grades = task.questions.relevant[query]
         text = whole[: retriever.settings.query_max_chars]
         result = retriever.search(text, principal=principal, k=HITS)
@@ -207,14 +208,6 @@ def _file_name(number: int) -> str:
 
 def _path(one: RetrievalSet, number: int) -> str:
     return str(PurePosixPath("document", one.name, _file_name(number)))
-
-
-def _share_models(home: Path) -> None:
-    """The prepared model, where there is one, is not made again."""
-    shared: Any = os.environ.get("KNOWLEDGE_TEST_MODELS")
-    home.mkdir(parents=True, exist_ok=True)
-    if shared and Path(shared).is_dir() and not (home / "models").exists():
-        (home / "models").symlink_to(Path(shared).resolve())
 
 
 def _more_arguments(parser: ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,11 @@ class Measures:
                 for name, m in self.values.items()
             },
         }
+
+
+def note(text: str) -> None:
+    """A line about the progress, apart from the table."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def parse(

@@ -16,7 +16,6 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from retrieval import staged, statements
 from retrieval.breaker import Attempt
 from retrieval.connections import (
-    BACKEND,
     BECOME_READER,
     COMMIT,
     ROLE,
@@ -42,7 +41,7 @@ from retrieval.result_cache import STATE, ResultCache
 from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
-from retrieval.trip import Step, Trips
+from retrieval.trip import BACKEND, Step, Trips
 
 THREAD_GRACE_S = 0.1
 """Seconds that a thread gets beyond its own time limit to say that it was exceeded."""
@@ -118,9 +117,7 @@ class AsyncRetriever(Core):
                 try:
                     return await self._await_thread(left_s, self._answer_from_standby, search, problem)
                 except TimeoutError:
-                    raise UnavailableError(
-                        f"{problem} The standby does not answer: no thread was free in time"
-                    ) from None
+                    raise UnavailableError(f"{problem} {NO_THREAD_FREE}") from None
         self._deliver_outbox()
         return result
 

@@ -36,7 +36,6 @@ ROLE = sql.SQL(
 ROLE_PARAMETERS = {"reader": READER, "owner": OWNER}
 BECOME_READER = sql.SQL("set role {}").format(sql.Identifier(READER))
 
-BACKEND = sql.SQL("select pg_backend_pid()")
 TRANSACTIONS = (
     "Between this process and Postgres stands a pooler that gives every transaction another session (PgBouncer:"
     " pool_mode = transaction), but role, limits and prepared statements belong to a session: let KNOWLEDGE_DSN lead to"

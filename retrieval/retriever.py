@@ -16,7 +16,6 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from retrieval import staged, statements
 from retrieval.breaker import Attempt
 from retrieval.connections import (
-    BACKEND,
     BECOME_READER,
     COMMIT,
     ROLE,
@@ -42,7 +41,7 @@ from retrieval.result_cache import STATE, ResultCache
 from retrieval.search import Search, Space, Statement, entered
 from retrieval.settings import Settings
 from retrieval.shape import Shape
-from retrieval.trip import Step, Trips
+from retrieval.trip import BACKEND, Step, Trips
 
 
 class Retriever(Core):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
@@ -47,6 +47,10 @@ class Limits:
     seconds: float = 60.0
     memory_bytes: int = 1_000_000_000
     ocr: bool = False
+
+    def within(self) -> Limits:
+        """Bounds for a document inside of another one: nested a quarter as deep, so that there is an end to it."""
+        return replace(self, nesting=self.nesting // 4)
 
     @property
     def version(self) -> str:

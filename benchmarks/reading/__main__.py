@@ -25,6 +25,7 @@ from assets.lake import Lake
 from assets.silver.contract import DOCUMENTS
 from assets.silver.refusal import RefusedError
 from assets.silver.sandbox import Sandbox
+from benchmarks.home import new_home
 from benchmarks.reading import likeness, reference
 from benchmarks.reading.memory import Watched, watch
 from benchmarks.reading.speed import Speed, speeds
@@ -53,7 +54,7 @@ def main() -> int:
             if inbox is None:
                 continue
             home = root / f"home-{name}"
-            _share_models(home)
+            new_home(home)
             done = take(home, inbox)
             answers.append((inbox, home, done))
             if inbox is hostile or hostile is None:
@@ -283,14 +284,6 @@ def _speeds(measures: Measures, inbox: Path | None, arguments: argparse.Namespac
         total.bytes += speed.bytes
     measures.add("mb_per_s", total.bytes / 1e6 / max(total.cpu_s, 1e-9), "MB/s CPU")
     measures.add("own_share", total.own_share, "share", 0.2)
-
-
-def _share_models(home: Path) -> None:
-    """Prepared models are made once for a machine, not for a home."""
-    shared = os.environ.get("KNOWLEDGE_TEST_MODELS")
-    home.mkdir(parents=True)
-    if shared and Path(shared).is_dir():
-        (home / "models").symlink_to(Path(shared).resolve())
 
 
 if __name__ == "__main__":

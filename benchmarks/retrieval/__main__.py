@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.report import CORPUS, Measures, commit, parse
+from benchmarks.report import CORPUS, Measures, commit, note, parse
 from benchmarks.retrieval import access, legs, load, peers
 from benchmarks.retrieval.index import Index, Server, cached
 from benchmarks.retrieval.meter import Figures, Meter, p
@@ -122,11 +122,6 @@ class Bench:
         self.measures.add(f"{name}_p50", p(figures.cpu, 50), "ms CPU", p50)
         self.measures.add(f"{name}_p95", p(figures.cpu, 95), "ms CPU", p95)
         note(f"{name}: {figures}")
-
-
-def note(text: str) -> None:
-    """A line about the progress, apart from the table."""
-    print(text, file=sys.stderr, flush=True)
 
 
 # ------------------------------------------------------------------------- parts

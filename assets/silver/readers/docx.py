@@ -207,7 +207,7 @@ class _Walk:
         else:
             from assets.silver.readers.registry import read as read_file
 
-            limits = replace(package.limits, nesting=package.limits.nesting // 4)
+            limits = package.limits.within()
             if limits.nesting < 1:
                 raise RefusedError("nested_too_deep", "documents within documents")
             hidden = []

@@ -143,7 +143,7 @@ def _read(message: EmailMessage, limits: Limits) -> Iterator[Document]:
         raise RefusedError("nested_too_deep", "parts of the message") from error
     except _Broken as error:
         raise RefusedError("malformed", "the message cannot be understood") from error
-    inner = replace(limits, nesting=limits.nesting // 4)
+    inner = limits.within()
     attachments: list[Document] = []
     refused_parts: list[RefusedPart] = []
     notes = list(body.notes)

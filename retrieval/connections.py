@@ -78,7 +78,7 @@ _SESSION = (
     # One batch of the walk; how many it takes is up to the statement (`statements.MEET`).
     "set hnsw.ef_search = 200",
     "set hnsw.iterative_scan = relaxed_order",
-    # So many cost as much as comparing some 16,000.
+    # So many cost as much as comparing some 40,000.
     f"set hnsw.max_scan_tuples = {WALK_ENDS}",
 )
 

@@ -47,8 +47,8 @@ CANDIDATES = 50
 EXACT_UP_TO = 5_000
 """Visible rows up to which an exact scan is as cheap as the HNSW index, and finds more (measured, see docs)."""
 
-EXACT_ALONE_UP_TO = 12_000
-"""The same where the vectors decide alone: about what a wide walk costs, which besides never reaches some of many
+EXACT_ALONE_UP_TO = 25_000
+"""The same where the vectors decide alone: twice what a wide walk costs, which besides never reaches some of many
 passages that are nearly alike (recall .974 of 12,000 real vectors, at any width)."""
 
 MEET, MEET_WIDE = 100, 590
@@ -59,11 +59,8 @@ other .978 (docs/benchmarks.md)."""
 WALK_ENDS = 4_000
 """Passages of any kind that a walk meets at most, seen or not (`hnsw.max_scan_tuples`)."""
 
-WALK_BEGINS, WALK_GOES_ON = 2_500, 3.5
+WALK_BEGINS, WALK_GOES_ON = 2_400, 11
 """What the first batch of a walk costs, and then each passage it meets, in rows of an exact scan (measured)."""
-
-WALK_IN_VAIN_UP_TO = 50_000
-"""Visible rows up to which vectors that decide alone are compared at once where a walk would end before its time."""
 
 WORDS_SAY = 0.5
 """Share of the question's words from which the lexical leg puts good passages forward as well, each with its true
@@ -109,10 +106,11 @@ _ELIGIBLE = """, (
 _READS_ALL = _READS.replace("{eligible}", "")
 _READS_FILTERED = _READS.replace("{eligible}", _ELIGIBLE)
 
-# The vector leg in its variants. `+ 0` keeps the exact ones off the HNSW index.
+# The vector leg in its variants. `offset 0` keeps the exact ones off the HNSW index, and finds each distance once.
 _EXACT = """
-    select c.chunk, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only}
-    order by (c.embedding <=> %(vector)s) + 0, c.chunk limit {n}"""
+    select chunk, distance
+    from (select c.chunk, c.embedding <=> %(vector)s as distance from {s}.chunk{p} c{only} offset 0) e
+    order by distance, chunk limit {n}"""
 
 # The walk over the HNSW index goes on until it has met {meet} passages that may be seen. It ends after
 # `hnsw.max_scan_tuples` of any kind: where access or filters follow the topics, all of these may be about something
@@ -124,7 +122,7 @@ _HNSW = """
         order by c.embedding <=> %(vector)s limit {meet})
     (select * from met where (select count(*) from met) >= {enough} order by distance + 0, chunk limit {n})
     union all
-    (select * from ({exact} offset 0) e where (select count(*) from met) < {enough})""".replace("{exact}", _EXACT)
+    (select * from ({exact} offset 0) x where (select count(*) from met) < {enough})""".replace("{exact}", _EXACT)
 
 _NAMED = """
     where c.chunk = any (%(eligible)s::int[])"""
@@ -365,11 +363,7 @@ def vector_variant(visible: int, eligible: int | None, coverage: float, table: i
     rows, suffix = (visible, "") if eligible is None else (eligible, "_eligible")
     alone = coverage < WORDS_SAY
     # as if the passages in sight stood among the others in no order
-    met = (MEET_WIDE if alone else MEET) * max(1.0, table / max(rows, 1))
-    if alone:
-        exact = rows <= EXACT_ALONE_UP_TO or (met >= WALK_ENDS and rows <= WALK_IN_VAIN_UP_TO)
-    else:
-        exact = rows <= max(EXACT_UP_TO, WALK_BEGINS + WALK_GOES_ON * min(met, WALK_ENDS))
-    if exact:
+    met = min((MEET_WIDE if alone else MEET) * max(1.0, table / max(rows, 1)), WALK_ENDS)
+    if rows <= max(EXACT_ALONE_UP_TO if alone else EXACT_UP_TO, WALK_BEGINS + WALK_GOES_ON * met):
         return f"exact{suffix}"
     return f"hnsw{suffix}{'_wide' if alone else ''}"

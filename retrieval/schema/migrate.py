@@ -21,6 +21,7 @@ SCHEMA = "knowledge"
 MIGRATIONS = (
     "0001_core", "0002_audit", "0003_flags", "0004_partitions", "0005_pseudonym_keys",
     "0006_edition", "0007_statistics", "0008_amended_seals", "0009_written_at", "0010_masks",
+    "0011_covered",
 )  # fmt: skip
 LOCK = 0x6B6E6F77
 """Advisory lock that keeps two processes from changing the schema at once ("know" in ASCII)."""
@@ -58,6 +59,12 @@ READABLE = {
     "mask": _VISIBLE_MASKS,
 }
 """Tables of a space that the reader may select from, with what it sees of them."""
+
+
+COVERED = "include (chunk, added_in, removed_in, expires_at, embedding)"
+"""What the index by access set holds beside it: all that the policy and an exact scan look at."""
+COVERED_DIMENSION_MAX = 1_300
+"""Largest dimension that fits: an entry of a B-tree has at most 2,704 bytes, a vector two for each of its numbers."""
 
 
 def bootstrap(admin_dsn: str, database: str) -> None:
@@ -144,7 +151,9 @@ def create_space(
     space = cast(int, found[0])
     if connection.execute("select to_regnamespace(%s)", [space_schema(space)]).fetchone() == (None,):
         with connection.transaction():
-            for statement in _statements("space", schema=space_schema(space), dimension=dimension, vector="public."):
+            values = {"schema": space_schema(space), "dimension": dimension, "vector": "public."}
+            values["covered"] = COVERED if dimension <= COVERED_DIMENSION_MAX else ""
+            for statement in _statements("space", **values):
                 connection.execute(statement)
             for table, visible in READABLE.items():
                 _protect(connection, f"{space_schema(space)}.{table}", visible)

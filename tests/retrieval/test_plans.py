@@ -13,8 +13,9 @@ from psycopg import sql
 from assets.index import vectors
 from retrieval import Filters, Retriever, statements
 from retrieval.connections import session
+from retrieval.schema.migrate import OWNER, create_space, create_tenant, migrate
 from retrieval.search import Search, Space
-from tests.support import BrokenEncoder, Connection, GoldDocument, Index, WordsEncoder, asker, everyone, see
+from tests.support import NOW, BrokenEncoder, Connection, GoldDocument, Index, WordsEncoder, asker, everyone, see
 
 TENANTS = ("acme", "bolt", "corp")
 SPACE = Space(1, "words-16", 16, "")
@@ -92,6 +93,59 @@ def test_nearest_passages_come_from_the_vector_index_and_exact_ones_do_not(large
     assert any("One-Time Filter" in line and "< 50" in line for line in found["hnsw"].splitlines())
 
 
+def test_an_exact_scan_reads_one_index_and_no_passages(large: Index) -> None:
+    """Which holds where a publication has marked the pages that everybody sees whole."""
+    with large.retriever()._pool.connection() as connection:
+        for setting in (*session(large.settings), "set enable_seqscan = off"):
+            connection.execute(setting)
+        connection.execute(*statements.enter(asker("acme", "role1", "role2")))
+        exact = statements._VECTOR["exact"].format(n=50, s="space_1", p="_1").replace("(vector)s", "(vector)s::halfvec")
+        vector = {"vector": "[" + ",".join(["0.25"] * 16) + "]"}
+        explain = sql.SQL(
+            "explain (analyze, costs off, timing off) " + exact.replace("%(vector)s", "%(vector)s::halfvec")
+        )
+        text = "\n".join(row[0] for row in connection.execute(explain, vector).fetchall())
+    assert "Index Only Scan using chunk_1_tenant_acl_id_chunk" in text, text
+    assert "Heap Fetches: 0" in text, text
+
+
+@pytest.mark.parametrize(("dimension", "covered"), [(1_300, True), (1_301, False)])
+def test_vectors_that_are_too_long_for_an_index_by_access_set_are_not_in_it(
+    index: Index, dimension: int, covered: bool
+) -> None:
+    """Neither where a space is made nor where an older one is brought up to date."""
+    database = index.owner
+    space = create_space(database, fingerprint="long", dimension=dimension, analyzer="a", now=NOW)
+    create_tenant(database, space, "acme")
+    row = {"dimension": dimension, "covered": covered}
+
+    def takes_a_vector() -> bool:
+        """Whether the index holds vectors; a row with the longest fits in any case."""
+        database.execute(
+            f"insert into space_{space}.chunk (tenant, chunk, document, acl_id, added_in, embedding, chunk_id, digest,"
+            " version, ordinal, text, text_sha256, char_start, char_end, length, valid_from)"
+            " select 1, coalesce(max(chunk), 0) + 1, 1, 1, 1, array_fill(random()::real, array[%(dimension)s])"
+            "::public.halfvec, '', '', 1, 1, '', '', 0, 0, 1, now()"
+            f" from space_{space}.chunk".encode(),
+            row,
+        )
+        found = database.execute(
+            "select indexdef from pg_indexes where schemaname = %s and indexname = 'chunk_visible'", [f"space_{space}"]
+        ).fetchall()
+        return "embedding" in found[0][0]
+
+    assert takes_a_vector() is covered
+    database.execute(f"drop index space_{space}.chunk_visible".encode())
+    database.execute(f"create index on space_{space}.chunk (tenant, acl_id)".encode())
+    database.execute("delete from knowledge.migration where name = '0011_covered'")
+    assert migrate(index.server.dsn(OWNER, index.name)) == ["0011_covered"]
+    assert takes_a_vector() is covered
+    names = database.execute(
+        "select indexname from pg_indexes where schemaname = %s and tablename = 'chunk'", [f"space_{space}"]
+    ).fetchall()
+    assert ("chunk_tenant_acl_id_idx",) not in names
+
+
 def test_settings_are_read_once_a_statement_where_a_table_is_read_whole(large: Index) -> None:
     text = plans(large, large.retriever())["reads"]
     assert "InitPlan" in text
@@ -160,16 +214,16 @@ def test_words_weigh_what_they_weigh_among_what_is_seen(databases: Any, other: l
         (5_001, None, 0.5, -1, "hnsw"),  # nobody has counted the table yet
         (6_600, None, 1.0, 133_000, "exact"),  # a walk would meet 2,000 for 100 of these
         (6_600, None, 1.0, 25_000, "hnsw"),
-        (16_000, None, 1.0, 10_000_000, "exact"),  # it ends after 4,000 in any case
-        (17_000, None, 1.0, 10_000_000, "hnsw"),
-        (12_000, None, 0.49, 12_000, "exact"),
-        (12_001, None, 0.0, 12_001, "hnsw_wide"),
+        (46_000, None, 1.0, 10_000_000, "exact"),  # it ends after 4,000 in any case
+        (47_000, None, 1.0, 10_000_000, "hnsw"),
+        (25_000, None, 0.49, 25_000, "exact"),
+        (25_001, None, 0.0, 25_001, "hnsw_wide"),
         (38_000, None, 0.0, 384_000, "exact"),  # it would end before it has met 590
         (100_000, None, 0.0, 384_000, "hnsw_wide"),
         (50_001, None, 0.0, 10_000_000, "hnsw_wide"),
         (90_000, 5_000, 0.9, 90_000, "exact_eligible"),
-        (90_000, 12_000, 0.1, 90_000, "exact_eligible"),
-        (90_000, 20_000, 0.1, 90_000, "hnsw_eligible_wide"),
+        (90_000, 25_000, 0.1, 90_000, "exact_eligible"),
+        (90_000, 30_000, 0.1, 90_000, "hnsw_eligible_wide"),
     ],
 )
 def test_the_index_is_walked_where_that_costs_less_than_to_compare_everything(

@@ -116,6 +116,12 @@ class Lake:
             table = self._open(contract)
             return -1 if table is None else int(table.version())
 
+    def state(self, contract: Contract) -> tuple[str, int] | None:
+        """What changes with every commit, and with another table in the same place; None where there is no table."""
+        with self._errors(contract):
+            table = self._open(contract)
+            return None if table is None else (str(table.metadata().id), int(table.version()))
+
     def read(
         self,
         contract: Contract,

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from time import sleep
 
 import dagster as dg
 from dagster import AssetCheckEvaluation, DagsterRunStatus, RunsFilter
@@ -13,7 +14,7 @@ from assets.stores import Stores
 from checks.asset_checks import KEEPS_UP, asset_key
 from pipelines.jobs import knowledge
 from pipelines.settings import PipelineSettings
-from pipelines.work import Group, find_work
+from pipelines.work import Group, Work, find_work
 
 GROUP_TAG = "knowledge/group"
 WORK_TAG = "knowledge/work"
@@ -27,24 +28,42 @@ UNDER_WAY = [
 ]
 
 
+LOOKS = 3
+"""Most looks at the inbox in one tick: a file that was just written is unsettled at the first, new at the second, and
+the same at the third."""
+
+LONGEST_PAUSE_S = 5.0
+"""Longest pause between two looks of one tick; where files are to lie longer, the next tick looks again."""
+
+
 @dg.sensor(
     job=knowledge,
-    minimum_interval_seconds=SETTINGS.sensor_interval_s,
+    # Dagster looks every 5 s which sensors are due; one that is due a moment later would wait for the next time
+    minimum_interval_seconds=max(1, SETTINGS.sensor_interval_s - 1),
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Compares the inbox with bronze, and bronze with gold. A file is taken when it has not changed"
-    " since the last look. The cursor only remembers that look; everything else is read from tables and runs.",
+    " between two looks. The cursor only remembers the last look; everything else is read from tables and runs.",
 )
 def inbox(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult | dg.SkipReason:
     """Requests for the groups of work that are stable, not under way, and not too often failed."""
     settings = PipelineSettings.load()
-    work = find_work(stores, plan_sources(stores, settle_s=settings.settle_s))
     seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-    prints = {partition_key(group.partition): group.fingerprint for group in work.groups}
+    busy = _under_way(context)
+    work = _look(stores, settings)
+    for _ in range(LOOKS - 1 if settings.settle_s <= LONGEST_PAUSE_S else 0):
+        if not work.unsettled and not any(_is_new(group, seen) for group in work.groups if _key(group) not in busy):
+            break
+        sleep(settings.settle_s)
+        seen = _prints(work)
+        work = _look(stores, settings)
     requests, notes = [], []
     now = stores.clock()
     for group in work.groups:
-        key = partition_key(group.partition)
-        if seen.get(key) != group.fingerprint:
+        key = _key(group)
+        if key in busy:
+            notes.append(f"{key}: a run is under way")
+            continue
+        if _is_new(group, seen):
             notes.append(f"{key}: waits until files are stable")
             continue
         attempt = _next_attempt(context, group, settings, now)
@@ -62,20 +81,38 @@ def inbox(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores])
         notes.append(f"{source}: {len(paths)} deletions held, `knowledge ingest --confirm-deletions` carries them out")
     if work.unsettled:
         notes.append(f"{len(work.unsettled)} files are still being written")
-    cursor = json.dumps(prints, sort_keys=True)
+    cursor = json.dumps(_prints(work), sort_keys=True)
     if not requests:
         return dg.SensorResult(skip_reason="; ".join(notes) or "nothing new", cursor=cursor)
     return dg.SensorResult(run_requests=requests, cursor=cursor)
+
+
+def _look(stores: Stores, settings: PipelineSettings) -> Work:
+    return find_work(stores, plan_sources(stores, settle_s=settings.settle_s))
+
+
+def _key(group: Group) -> str:
+    return partition_key(group.partition)
+
+
+def _prints(work: Work) -> dict[str, str]:
+    return {_key(group): group.fingerprint for group in work.groups}
+
+
+def _is_new(group: Group, seen: dict[str, str]) -> bool:
+    return seen.get(_key(group)) != group.fingerprint
+
+
+def _under_way(context: dg.SensorEvaluationContext) -> set[str]:
+    """Groups that a run has in hand; what it leaves at any moment is not new work."""
+    return {run.tags.get(GROUP_TAG, "") for run in context.instance.get_runs(RunsFilter(statuses=UNDER_WAY))}
 
 
 def _next_attempt(
     context: dg.SensorEvaluationContext, group: Group, settings: PipelineSettings, now: dt.datetime
 ) -> int | str:
     """Number of the next attempt at this work, or why there is none now. Runs are the only memory of attempts."""
-    key = partition_key(group.partition)
-    busy = context.instance.get_runs(RunsFilter(tags={GROUP_TAG: key}, statuses=UNDER_WAY), limit=1)
-    if busy:
-        return "a run is under way"
+    key = _key(group)
     # A run that succeeded and left the work undone counts like a failed one: it would only be run for ever.
     ended = context.instance.get_run_records(
         RunsFilter(tags={GROUP_TAG: key, WORK_TAG: group.fingerprint}), limit=settings.retry_limit + 1

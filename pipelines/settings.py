@@ -43,7 +43,7 @@ class PipelineSettings(Settings):
     )
     names_en: str | None = Field(None, min_length=1, description="The same of English names.")
     settle_s: float = Field(
-        1.0, ge=0, le=3600, description="Seconds a file must lie unchanged before the sensor looks at it."
+        2.0, ge=0, le=3600, description="Seconds a file must lie unchanged, and again until it is taken in."
     )
     sensor_interval_s: int = Field(5, ge=1, description="Seconds between two looks at the inbox.")
     retry_pause_s: float = Field(30.0, ge=0, description="Pause after a first failed run; doubles with each one.")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from assets.bronze.changes import Intake
+from assets.bronze.contract import SOURCE_FILES
+from assets.gold.contract import CHUNKS, EMBEDDINGS
 from assets.lake import Partition
 from assets.pseudonyms import demand_keys
+from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.stores import Stores
 
 
@@ -65,9 +69,9 @@ def find_work(stores: Stores, plans: Mapping[str, Intake]) -> Work:
             parts.setdefault(partition, []).append([change.path, change.kind, change.event, change.sha256])
             counts = reasons.setdefault(partition, {})
             counts[change.kind] = counts.get(change.kind, 0) + 1
-    for document_id, row in stores.ledger().unfinished().iterrows():
-        partition = (row.date, row.source)
-        parts.setdefault(partition, []).append([document_id, "unfinished", int(row.event), row.state])
+    for document_id, date, source, event, state in _unfinished(stores):
+        partition = (date, source)
+        parts.setdefault(partition, []).append([document_id, "unfinished", event, state])
         counts = reasons.setdefault(partition, {})
         counts["unfinished"] = counts.get("unfinished", 0) + 1
     groups = tuple(
@@ -81,6 +85,35 @@ def find_work(stores: Stores, plans: Mapping[str, Intake]) -> Work:
         withheld={source: plan.withheld for source, plan in plans.items() if plan.withheld},
         intake=plans,
     )
+
+
+Unfinished = tuple[str, str, str, int, str]
+"""A file's id, its partition's date and source, its event and how far that has come."""
+
+_PROGRESS = (SOURCE_FILES, QUARANTINE, DOCUMENTS, CHUNKS, EMBEDDINGS)
+
+
+@functools.cache
+def _remembered() -> dict[str, tuple[object, tuple[Unfinished, ...]]]:
+    """By lake, what was unfinished at the last look and what it followed from."""
+    return {}
+
+
+def _unfinished(stores: Stores) -> tuple[Unfinished, ...]:
+    """What has not come to an end; read anew only when a table or the code has changed."""
+    follows_from = [stores.lake.state(table) for table in _PROGRESS], stores.versions
+    known = _remembered().get(stores.lake.uri)
+    if known is not None and known[0] == follows_from:
+        return known[1]
+    rows = stores.ledger().unfinished()
+    found = tuple(
+        (str(document_id), str(date), str(source), int(event), str(state))
+        for document_id, date, source, event, state in zip(
+            rows.index, rows.date, rows.source, rows.event, rows.state, strict=True
+        )
+    )
+    _remembered()[stores.lake.uri] = follows_from, found
+    return found
 
 
 def _fingerprint(parts: list[object], stores: Stores) -> str:

@@ -51,6 +51,7 @@ def plan_sources(
     found = scan(stores.inbox)
     limit = None if confirm_deletions else RemovalLimit(stores.removal_share, REMOVAL_FLOOR)
     is_erased = erased_bytes(stores.lake, lambda: stores.vault)
+    states = state_of(stores.lake, sources)
     plans = {}
     for source in sources:
         cache = HashCache(stores.settings.home / "cache" / f"{source}.json")
@@ -64,7 +65,9 @@ def plan_sources(
             is_erased=is_erased,
         )
         cache.save()
-        plans[source] = plan_intake(observation, state_of(stores.lake, source), removal_limit=limit)
+        plans[source] = plan_intake(
+            observation, {path: state for path, state in states.items() if state.source == source}, removal_limit=limit
+        )
     return plans
 
 

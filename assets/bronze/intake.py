@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from assets.bronze.contract import ACCESS, CONTENT, REMOVED, SOURCE_FILES
 from assets.bronze.files import document_id, media_type, opened
 from assets.bronze.observe import UnsettledError
 from assets.bronze.scan import inbox_root
+from assets.contract import SOURCES
 from assets.errors import InboxUnavailableError
 from assets.lake import Lake
 
@@ -105,16 +106,15 @@ def intake_batches(
         yield _batch(rows, held)
 
 
-def state_of(lake: Lake, source: str | None = None) -> dict[str, State]:
+def state_of(lake: Lake, sources: Collection[str] = SOURCES) -> dict[str, State]:
     """The state of every document that bronze knows, removed ones included, by path.
 
     Args:
         lake: where bronze is.
-        source: only documents of this source; None: all.
+        sources: only documents of these.
     """
     columns = [name for name in SOURCE_FILES.schema.names if name not in _NO_STATE]
-    where = None if source is None else pc.field("source") == source
-    rows = _latest(lake.read(SOURCE_FILES, columns, where=where))
+    rows = _latest(lake.read(SOURCE_FILES, columns, where=pc.field("source").isin(list(sources))))
     return {row["path"]: _state(row) for row in rows.to_pylist()}
 
 

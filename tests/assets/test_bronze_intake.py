@@ -450,7 +450,7 @@ def test_one_source_can_be_looked_at_alone(world: World) -> None:
     found = [item for item in scan(world.inbox) if item.source == "blog"]
 
     observation = observe(world.inbox, found, cache=world.cache, now_ns=LONG_AFTER_NS)
-    plan = plan_intake(observation, state_of(world.lake, "blog"))
+    plan = plan_intake(observation, state_of(world.lake, ["blog"]))
 
     assert [change.path for change in plan.changes] == ["blog/a.md"]
     assert set(state_of(world.lake)) == {"blog/a.md", "podcast/b.vtt"}

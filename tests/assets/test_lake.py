@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -467,3 +468,19 @@ def test_forgetting_leaves_nothing_but_the_newest_version(lake: Lake) -> None:
     assert lake.read(NOTES).num_rows == 2
     lake.append(NOTES, notes(1, prefix="more"))
     assert lake.read(NOTES).num_rows == 3
+
+
+def test_the_state_of_a_table_changes_with_each_commit_and_with_another_table_in_its_place(lake: Lake) -> None:
+    seen = [lake.state(NOTES)]
+    lake.replace(NOTES, DAY, "blog", notes(3))
+    seen.append(lake.state(NOTES))
+    lake.replace(NOTES, DAY, "blog", notes(3))
+    assert lake.state(NOTES) == seen[-1], "nothing was committed"
+    lake.replace(NOTES, DAY, "blog", notes(4))
+    seen.append(lake.state(NOTES))
+    shutil.rmtree(lake.table_uri(NOTES))
+    lake.replace(NOTES, DAY, "blog", notes(3))
+    lake.replace(NOTES, DAY, "blog", notes(4))
+    seen.append(lake.state(NOTES))
+    assert seen[0] is None
+    assert len(set(seen)) == 4

@@ -64,6 +64,7 @@ class Stores:
         bronze_keys: master keys of bronze; None: the key file of the home.
         pseudonym_keys: keys of pseudonyms; None: the key file of the home.
         presidio: whether Presidio's recognizers run beside ours.
+        recognizers: file of more of them.
         names_de, names_en: models of names in place of the packaged ones.
         golden: file of golden questions; None: `questions.toml` beside the inbox.
         progress: told about long steps.
@@ -85,7 +86,8 @@ class Stores:
     audit_keep_days: int = 400
     bronze_keys: str | None = field(default=None, repr=False)
     pseudonym_keys: str | None = field(default=None, repr=False)
-    presidio: bool = False
+    presidio: bool = True
+    recognizers: Path | None = None
     names_de: str | None = None
     names_en: str | None = None
     golden: Path | None = None
@@ -116,10 +118,12 @@ class Stores:
 
     @functools.cached_property
     def extra(self) -> Extra:
-        """Recognizers that settings add to ours."""
+        """What looks for personal data beside our recognizers."""
         from assets.silver.pii.extra import load_extra
 
-        return load_extra(presidio=self.presidio, names_de=self.names_de, names_en=self.names_en)
+        return load_extra(
+            presidio=self.presidio, recognizers=self.recognizers, names_de=self.names_de, names_en=self.names_en
+        )
 
     @functools.cached_property
     def vault(self) -> Vault:

@@ -35,7 +35,10 @@ class PipelineSettings(Settings):
     pseudonym_keys: SecretStr | None = Field(
         None, description="Keys of pseudonyms, base64, newest last; unset: `keys/pseudonym.keys` of the home."
     )
-    presidio: bool = Field(False, description="Run Presidio's recognizers beside ours (extra `presidio`).")
+    presidio: bool = Field(True, description="Run Presidio's recognizers beside ours.")
+    recognizers: Path | None = Field(
+        None, description="File of more recognizers, in the format of Presidio's registry; unset: none."
+    )
     names_de: str | None = Field(
         None,
         min_length=1,
@@ -94,6 +97,11 @@ class PipelineSettings(Settings):
     @classmethod
     def _absolute_inbox(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("recognizers")
+    @classmethod
+    def _absolute_recognizers(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
 
     @classmethod
     def load(cls, **arguments: Any) -> Self:

@@ -42,6 +42,7 @@ def build_stores(
         bronze_keys=settings.bronze_keys.get_secret_value() if settings.bronze_keys else None,
         pseudonym_keys=settings.pseudonym_keys.get_secret_value() if settings.pseudonym_keys else None,
         presidio=settings.presidio,
+        recognizers=settings.recognizers,
         names_de=settings.names_de,
         names_en=settings.names_en,
         golden=settings.golden,

@@ -22,10 +22,10 @@ PIPELINE_NAMES = frozenset(
     {
         "audit_keep_days", "bronze_keys", "cells_max", "cues_max", "due_ahead_days", "entries_max", "file_max_bytes",
         "golden", "inbox", "keep_releases", "lake", "names_de", "names_en", "nesting_max", "ocr", "owner_dsn",
-        "pages_max", "presidio", "pseudonym_keys", "read_memory_bytes", "read_seconds", "readers", "removal_share",
-        "retention_bronze_days", "retention_history_days", "retention_quarantine_days", "retention_text_days",
-        "retry_limit", "retry_pause_s", "runs_keep_days", "sensor_interval_s", "settle_s", "unpacked_max_bytes",
-        "unpacked_max_ratio",
+        "pages_max", "presidio", "pseudonym_keys", "read_memory_bytes", "read_seconds", "readers", "recognizers",
+        "removal_share", "retention_bronze_days", "retention_history_days", "retention_quarantine_days",
+        "retention_text_days", "retry_limit", "retry_pause_s", "runs_keep_days", "sensor_interval_s", "settle_s",
+        "unpacked_max_bytes", "unpacked_max_ratio",
     }
 )  # fmt: skip
 """Settings of the pipeline, which stand in the same file; where only questions are asked they are passed over."""

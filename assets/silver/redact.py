@@ -270,12 +270,16 @@ def _redact_value(value: object, redact_: Callable[[str], str]) -> object:
 
 def _resolved(text: str, spans: Sequence[Span]) -> list[Span]:
     """One span for each stretch of overlapping ones, of the type that is surest; names only where nothing else is."""
-    values = [
-        replace(min(group, key=_rank), start=min(s.start for s in group), end=max(s.end for s in group))
-        for group in _overlapping([span for span in spans if span.type != PERSON])
-    ]
-    people = [left for span in spans if span.type == PERSON for left in _outside(text, span, values)]
+    values = _merged([span for span in spans if span.type != PERSON])
+    people = [left for span in _merged([s for s in spans if s.type == PERSON]) for left in _outside(text, span, values)]
     return sorted([*values, *people], key=lambda span: span.start)
+
+
+def _merged(spans: Sequence[Span]) -> list[Span]:
+    return [
+        replace(min(group, key=_rank), start=min(s.start for s in group), end=max(s.end for s in group))
+        for group in _overlapping(spans)
+    ]
 
 
 def _outside(text: str, name: Span, values: Sequence[Span]) -> list[Span]:

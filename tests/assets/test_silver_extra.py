@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +78,7 @@ def test_our_models_do_not_know_these_names() -> None:
 
 
 def test_a_token_classifier_of_transformers_finds_names(transformer: Path) -> None:
-    extra = load_extra(presidio=False, names_de=f"transformers:{transformer}", names_en=None)
+    extra = load_extra(names_de=f"transformers:{transformer}", names_en=None)
 
     text = redacted(TEXT, extra)
 
@@ -92,7 +91,7 @@ def test_a_token_classifier_of_transformers_finds_names(transformer: Path) -> No
 
 
 def test_a_pipeline_of_spacy_finds_names(tmp_path: Path) -> None:
-    extra = load_extra(presidio=False, names_de=f"spacy:{save_spacy(tmp_path / 'de')}", names_en=None)
+    extra = load_extra(names_de=f"spacy:{save_spacy(tmp_path / 'de')}", names_en=None)
 
     assert redacted(TEXT, extra).startswith("gestern kam <PERSON_")
 
@@ -106,13 +105,10 @@ def test_the_packaged_english_pipeline_can_be_named_by_its_folder() -> None:
 
 def test_other_weights_are_another_redactor(transformer: Path, tmp_path: Path) -> None:
     other = save_transformer(tmp_path / "names", names=("zorblatt",))
-    versions = {
-        load_extra(presidio=False, names_de=f"transformers:{folder}", names_en=None).version
-        for folder in (transformer, other)
-    }
+    versions = {load_extra(names_de=f"transformers:{folder}", names_en=None).version for folder in (transformer, other)}
 
     assert len(versions) == 2
-    assert all(version.startswith("de=transformers/names@") for version in versions)
+    assert all("de=transformers/names@" in version for version in versions)
 
 
 def test_the_redactor_tells_what_looked(transformer: Path, tmp_path: Path, models_dir: Path) -> None:
@@ -134,7 +130,7 @@ def test_the_redactor_tells_what_looked(transformer: Path, tmp_path: Path, model
 )
 def test_a_model_that_is_not_there_is_told_and_nothing_taken_in_its_place(setting: str, sentence: str) -> None:
     with pytest.raises(PermanentError, match=sentence):
-        load_extra(presidio=False, names_de=setting, names_en=None)
+        load_extra(names_de=setting, names_en=None)
 
 
 @pytest.mark.parametrize("setting", ["de_core_news_lg", "spacy:", "flair:ner"])
@@ -157,29 +153,6 @@ def test_models_that_are_broken_or_know_no_people_are_refused(transformer: Path,
             name_model(f"transformers:{folder}", "KNOWLEDGE_NAMES_DE").ranges(TEXT.title())
     with pytest.raises(ModelError, match="does not know people"):
         name_model(f"spacy:{save_spacy(tmp_path / 'spacy', 'LOC')}", "KNOWLEDGE_NAMES_DE").ranges(TEXT)
-
-
-@pytest.mark.skipif(importlib.util.find_spec("presidio_analyzer") is None, reason="the extra presidio is not installed")
-@pytest.mark.slow
-def test_presidio_looks_beside_us() -> None:
-    extra = load_extra(presidio=True, names_de=None, names_en=None)
-    text = "Wallet 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa, IBAN DE02 1203 0000 0000 2020 51, my SSN is 489-36-8350."
-
-    once = redacted(text, extra, "en")
-
-    assert "<CRYPTO_" in once
-    assert "<US_SSN_" in once
-    assert redacted("IBAN DE02 1203 0000 0000 2020 51", extra, "en") == redacted(
-        "IBAN DE02 1203 0000 0000 2020 51", Extra(), "en"
-    ), "what both find has one pseudonym"
-    assert redacted(once, extra, "en") == once
-    assert extra.version.startswith("presidio/")
-
-
-@pytest.mark.skipif(importlib.util.find_spec("presidio_analyzer") is not None, reason="the extra presidio is installed")
-def test_without_the_extra_the_setting_is_refused() -> None:
-    with pytest.raises(ModelError, match="pip install 'avatar-knowledge"):
-        load_extra(presidio=True, names_de=None, names_en=None)
 
 
 def test_the_packaged_names_need_neither_torch_nor_what_offers_parts_to_spacy() -> None:

@@ -1,4 +1,4 @@
-"""What looks for personal data beside the recognizers of this package: named by settings, off by default.
+"""What looks for personal data beside the recognizers of this package: Presidio's, and what settings name.
 
 Each part says what it is in a version string, which becomes part of the redactor's: another model redacts anew.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from assets.silver.pii.span import Recognizer
+from retrieval.errors import ConfigurationError
 
 Range = tuple[int, int]
 
@@ -37,7 +39,7 @@ class NameModel(Protocol):
 
 @dataclass(frozen=True)
 class Extra:
-    """What the settings add.
+    """What runs beside ours.
 
     Attributes:
         recognizers: run beside ours; they find everything but names.
@@ -52,24 +54,32 @@ class Extra:
 NONE = Extra()
 
 
-def load_extra(*, presidio: bool, names_de: str | None, names_en: str | None) -> Extra:
+def load_extra(
+    *, presidio: bool = True, recognizers: Path | None = None, names_de: str | None = None, names_en: str | None = None
+) -> Extra:
     """What these settings ask for. Models are found, and read when they are first used.
 
     Args:
+        presidio: whether recognizers of Presidio run beside ours.
+        recognizers: a file of more of them.
         names_de, names_en: `spacy:` or `transformers:` and a name or directory.
 
     Raises:
         ModelError: something that was asked for is not there. Nothing is ever taken in its place.
-        ConfigurationError: a setting cannot be read.
+        ConfigurationError: a setting cannot be read, or contradicts another one.
     """
     versions: list[str] = []
-    recognizers: list[Recognizer] = []
+    looking: list[Recognizer] = []
+    if recognizers is not None and not presidio:
+        raise ConfigurationError(
+            "KNOWLEDGE_RECOGNIZERS is set and KNOWLEDGE_PRESIDIO is false: it is Presidio that runs them; unset one"
+        )
     if presidio:
         from assets.silver.pii.presidio import Presidio
 
-        found = Presidio()
+        found = Presidio(recognizers)
         versions.append(found.version)
-        recognizers.append(found)
+        looking.append(found)
     names: dict[str, NameModel] = {}
     for language, model in (("de", names_de), ("en", names_en)):
         if model is not None:
@@ -77,4 +87,4 @@ def load_extra(*, presidio: bool, names_de: str | None, names_en: str | None) ->
 
             names[language] = name_model(model, f"KNOWLEDGE_NAMES_{language.upper()}")
             versions.append(f"{language}={names[language].version}")
-    return Extra(tuple(recognizers), names, " ".join(versions))
+    return Extra(tuple(looking), names, " ".join(versions))

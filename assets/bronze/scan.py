@@ -16,7 +16,8 @@ from assets.contract import SOURCES
 from assets.errors import InboxUnavailableError
 from retrieval.errors import ConfigurationError
 
-REJECTED_FOLDER = "_rejected"
+REJECTED_FOLDER, NOTED_FOLDER = NOTE_FOLDERS = "_rejected", "_noted"
+"""Folders of notes for editors: why a file was refused, and what there is to say of one that was not."""
 """Folder in which people find why their files were rejected; never content itself."""
 
 DEFAULT_SOURCE = "document"
@@ -60,8 +61,8 @@ class Found:
 def scan(inbox: Path) -> list[Found]:
     """All files of the inbox that people dropped, sorted by path.
 
-    Not listed: hidden and temporary files, `_policy.yaml`, sidecars, and `_rejected` folders. Links within the
-    inbox count as the file they lead to; links that leave it, and links to folders, are listed and not followed.
+    Not listed: hidden and temporary files, `_policy.yaml`, sidecars, and folders of notes. Links within the inbox count
+    as the file they lead to; links that leave it, and links to folders, are listed and not followed.
 
     Raises:
         ConfigurationError: there is no such folder, or it may not be read.
@@ -110,7 +111,7 @@ def _walk(root: Path, folder: str) -> Iterator[Found]:
             continue
         file = f"{folder}/{entry.name}" if folder else entry.name
         if entry.is_dir(follow_symlinks=False):
-            if entry.name != REJECTED_FOLDER:
+            if entry.name not in NOTE_FOLDERS:
                 yield from _walk(root, file)
         else:
             yield from _look_at(root, file, entry)

@@ -10,7 +10,8 @@ from assets.errors import InboxUnavailableError
 from assets.governance.datasheet import CONTENT_OWNERS, OWNERS, table_sheet
 from assets.partitions import PARTITIONS, RefineConfig, partitions_of, rebuilds
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.silver.notices import Notices, newest_refusals, update_notices
+from assets.silver.noted import update_notices
+from assets.silver.notices import Notices, newest_refusals
 from assets.silver.refine import refine_partition
 from assets.stores import Stores
 from retrieval.errors import ConfigurationError

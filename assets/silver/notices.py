@@ -2,6 +2,7 @@
 
 A note goes away when its file is fixed or removed. Which notes there should be is read from the tables and the
 inbox; nothing is remembered. Links are never followed, so no note is written or removed outside the inbox.
+`assets.silver.noted` has those of files that were taken in, and brings both up to date.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.bronze.files import is_readable_name, shown
-from assets.bronze.scan import REJECTED_FOLDER, Found, inbox_root, scan
+from assets.bronze.scan import NOTE_FOLDERS, REJECTED_FOLDER, Found
 from assets.ledger import Ledger
 from assets.silver.contract import QUARANTINE
 from assets.silver.refusal_german import detail_in_german
@@ -32,6 +33,9 @@ _LONGEST_PART = 200
 
 _LONGEST_NAME = 200
 """Bytes of a note's name without its ending; file systems allow 255."""
+
+LARGEST = 2**20
+"""Bytes of a note that are read; longer than any that is written."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TEMPORARY = f".{MARK}.tmp"
@@ -52,25 +56,22 @@ class Notices:
     failed: tuple[str, ...] = ()
 
 
-def update_notices(stores: Stores) -> Notices:
-    """Make the notes in the inbox those of the files that are refused now.
+def refusal_notes(stores: Stores, files: Sequence[Found]) -> dict[str, dict[str, str]]:
+    """The notes that there should be in `_rejected` folders, by folder and name.
 
-    A folder that may not be written is named in `failed`; that is never an error.
-
-    Raises:
-        ConfigurationError: there is no inbox.
-        InboxUnavailableError: its storage did not answer.
+    Args:
+        files: what is in the inbox.
     """
     refused: dict[str, list[dict[str, Any]]] = {}
     for row in newest_refusals(stores):
         refused.setdefault(row["path"], []).append(row)
     wanted: dict[str, dict[str, str]] = {}
-    for found in scan(stores.inbox):
+    for found in files:
         rows = refused.get(found.path)
         if rows is not None:
             folder, name = os.path.split(found.file)
             wanted.setdefault(folder, {})[note_name(name)] = note_text(found, rows)
-    return sync_notices(inbox_root(stores.inbox), wanted)
+    return wanted
 
 
 def newest_refusals(stores: Stores) -> list[dict[str, Any]]:
@@ -132,18 +133,19 @@ def _shown_part(part: str) -> str:
     return "".join(character if character.isprintable() else " " for character in part)[:_LONGEST_PART]
 
 
-def sync_notices(root: Path, wanted: Mapping[str, Mapping[str, str]]) -> Notices:
+def sync_notices(root: Path, wanted: Mapping[str, Mapping[str, str]], into: str = REJECTED_FOLDER) -> Notices:
     """Write, rewrite and remove notes until they are those in `wanted`.
 
     Args:
         root: the inbox, absolute and without links.
         wanted: for each folder, relative to the inbox as the file system spells it, the notes by name.
+        into: name of the folder in it that the notes are in.
     """
     written = removed = kept = 0
     failed: list[str] = []
-    for folder in sorted({*wanted, *_folders_with_notes(root)}):
+    for folder in sorted({*wanted, *_folders_with_notes(root, into)}):
         try:
-            counts = _sync_folder(root, folder, wanted.get(folder, {}))
+            counts = _sync_folder(root, folder, wanted.get(folder, {}), into)
         except OSError as error:
             failed.append(f"{shown(folder) or '.'}: {error.strerror}")
             continue
@@ -151,29 +153,29 @@ def sync_notices(root: Path, wanted: Mapping[str, Mapping[str, str]]) -> Notices
     return Notices(written, removed, kept, tuple(failed))
 
 
-def _folders_with_notes(root: Path) -> Iterator[str]:
+def _folders_with_notes(root: Path, into: str) -> Iterator[str]:
     for folder, names, _ in os.walk(root, followlinks=False):
-        if REJECTED_FOLDER in names:
+        if into in names:
             yield os.path.relpath(folder, root).removeprefix(".").removeprefix("/")
-        names[:] = [name for name in names if name != REJECTED_FOLDER and not name.startswith(".")]
+        names[:] = [name for name in names if name not in NOTE_FOLDERS and not name.startswith(".")]
 
 
-def _sync_folder(root: Path, folder: str, wanted: Mapping[str, str]) -> tuple[int, int, int]:
+def _sync_folder(root: Path, folder: str, wanted: Mapping[str, str], into: str) -> tuple[int, int, int]:
     with _opened_folder(root, [part for part in folder.split("/") if part]) as parent:
         if wanted:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(REJECTED_FOLDER, 0o755, dir_fd=parent)
+                os.mkdir(into, 0o755, dir_fd=parent)
         try:
-            notes = os.open(REJECTED_FOLDER, _FOLDER, dir_fd=parent)
+            notes = os.open(into, _FOLDER, dir_fd=parent)
         except FileNotFoundError:
             return 0, 0, 0
         try:
-            counts = _sync_notes(notes, wanted)
+            counts = _sync_notes(notes, wanted, into)
         finally:
             os.close(notes)
         if not wanted:
             with contextlib.suppress(OSError):  # other files of people are in it
-                os.rmdir(REJECTED_FOLDER, dir_fd=parent)
+                os.rmdir(into, dir_fd=parent)
     return counts
 
 
@@ -193,14 +195,14 @@ def _opened_folder(root: Path, parts: Sequence[str]) -> Iterator[int]:
         os.close(folder)
 
 
-def _sync_notes(notes: int, wanted: Mapping[str, str]) -> tuple[int, int, int]:
+def _sync_notes(notes: int, wanted: Mapping[str, str], into: str) -> tuple[int, int, int]:
     written = removed = kept = 0
     present = {name: _read_note(notes, name) for name in os.listdir(notes)}
     for name, text in sorted(wanted.items()):
         if present.get(name) == text:
             kept += 1
         elif name in present and present[name] is None:
-            raise FileExistsError(errno.EEXIST, f"{REJECTED_FOLDER}/{shown(name)} is a file of somebody else")
+            raise FileExistsError(errno.EEXIST, f"{into}/{shown(name)} is a file of somebody else")
         else:
             _write_note(notes, name, text)
             written += 1
@@ -222,7 +224,7 @@ def _read_note(notes: int, name: str) -> str | None:
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        content = stream.read(64 * 1024)
+        content = stream.read(LARGEST)
     text = content.decode("utf-8", "replace")
     return text if text.startswith(f"{MARK}: ") else None
 

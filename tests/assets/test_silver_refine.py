@@ -13,7 +13,7 @@ from assets.bronze.files import part_id
 from assets.bronze.ingest import ingest_source
 from assets.ledger import PARSED
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.silver.notices import update_notices
+from assets.silver.noted import update_notices
 from assets.silver.refine import refine_partition
 from assets.stores import Stores
 from checks.referential import every_file_accounted

@@ -64,7 +64,9 @@ class Ledger:
     def read(cls, lake: Lake, versions: Versions) -> Ledger:
         """Read only what tells the progress: no bytes, no text, no vectors."""
         log = _frame(lake.read(SOURCE_FILES, _LOG))
-        events = log.loc[(log.kind == CONTENT) & log.purged_at.isna(), [*_EVENT, "version", "path"]].copy()
+        events = log.loc[
+            (log.kind == CONTENT) & log.purged_at.isna(), [*_EVENT, "version", "path", "emptied_at"]
+        ].copy()
         refused = _frame(lake.read(QUARANTINE, [*_EVENT, "file_id", "part", "reader", "redactor", "screener"]))
         refused = refused.assign(document_id=refused.file_id)
         parsed = _frame(lake.read(DOCUMENTS, [*_EVENT, "file_id", "reader", "redactor", "screener", "digest"]))
@@ -94,7 +96,9 @@ class Ledger:
         state.update((key, READY) for key in ready & parsed_keys)
         keys = _keys(events)
         events["state"] = [state[key] for key in keys]
-        events["stale"] = [key in stale for key in keys]
+        # what has lost its bytes cannot be made anew
+        full = events.pop("emptied_at").isna()
+        events["stale"] = [key in stale and has_bytes for key, has_bytes in zip(keys, full, strict=True)]
         return cls(log, events)
 
     @functools.cached_property

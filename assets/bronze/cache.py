@@ -56,6 +56,11 @@ class HashCache:
         _, _, _, _, sha256, rules, problem = entry
         return Fingerprint(sha256, OwnAccess(_thawed(rules), problem))
 
+    def has_changed(self, found: Found) -> bool:
+        """Whether the file is remembered in another state than this one."""
+        entry = self._entries.get(found.path)
+        return entry is not None and entry[:4] != _stamp(found)
+
     def put(self, found: Found, fingerprint: Fingerprint, *, read_at_ns: int) -> None:
         """Remembers what was read at that time, unless the file had only just changed."""
         if max(found.mtime_ns, found.ctime_ns) > read_at_ns - RACY_NS:

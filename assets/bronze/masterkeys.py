@@ -31,8 +31,9 @@ class MasterKeys(KeyRing):
     def missing(self, master: str) -> ConfigurationError:
         """The error for a master key that is needed and not here."""
         return ConfigurationError(
-            f"The master key {master} is missing from {self.origin}: restore it from a backup; bronze cannot be read"
-            " without it"
+            f"The master key {master} is missing from {self.origin}: restore it from a backup. Without it the original"
+            " bytes in bronze cannot be read, and nothing new is taken in; what is served, silver and gold are whole."
+            f" If it is gone for good, `knowledge keys abandon {master} --dry-run` tells what that costs"
         )
 
     def unwrap(self, master: str, wrapped: bytes, context: bytes) -> bytes:

@@ -49,11 +49,13 @@ class Vault:
     Args:
         lake: where the tables are.
         masters: keys under which data keys are wrapped.
+        lost: ids of master keys that are given up: what is wrapped under them counts as not there.
     """
 
-    def __init__(self, lake: Lake, masters: MasterKeys) -> None:
+    def __init__(self, lake: Lake, masters: MasterKeys, *, lost: frozenset[str] = frozenset()) -> None:
         self._lake = lake
         self.masters = masters
+        self._lost = lost
 
     def seal(self, rows: pa.Table, *, now: datetime) -> pa.Table:
         """Rows of `bronze/source_files` with their bytes sealed; empty and absent ones stay as they are.
@@ -108,6 +110,7 @@ class Vault:
                 row["master"], row["wrapped"], _context(row["document_id"], row["number"])
             )
             for row in table.to_pylist()
+            if row["master"] not in self._lost
         }
 
     def renew(self, numbers: Mapping[str, int], *, place: Partition, now: datetime) -> None:

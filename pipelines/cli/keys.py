@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.frame import Answer, Application, DebugOption, HomeOption, JsonOption, command
+from pipelines.cli.frame import (
+    FLAG,
+    Answer,
+    Application,
+    DebugOption,
+    HomeOption,
+    InboxOption,
+    JsonOption,
+    command,
+)
 from pipelines.cli.homes import existing_home
-from pipelines.cli.output import counted, table
+from pipelines.cli.output import counted, plain, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,6 +128,63 @@ def drop(home: HomeOption = None, as_json: JsonOption = False, debug: DebugOptio
             )
 
     return Answer({"idle": idle, "dropped": idle if own_file else [], "untold": used.untold}, show)
+
+
+@group.command()
+@command
+def abandon(
+    masters: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="The missing master keys of bronze, as `list` names them.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar=FLAG, help="Tell what would be lost, and change nothing.")
+    ] = False,
+    home: HomeOption = None,
+    inbox: InboxOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Go on without a master key of bronze that is gone for good.
+
+    Files that lie in the inbox as they were taken in are sealed again under the newest key. Other bytes are given up:
+    older versions, and files that have left or changed. Ids, versions, texts, passages, vectors and what is served
+    stay, and nothing is embedded again.
+    """
+    from assets.bronze.anew import begin_anew
+    from assets.locks import exclusive_lock
+    from pipelines.stores import build_stores
+
+    stores = build_stores(existing_home(home, inbox))
+    with exclusive_lock(stores.connect):
+        done = begin_anew(stores, masters, dry_run=dry_run)
+    paths = sorted(set(done.lost))
+
+    def show(console: Console) -> None:
+        verb = "would be" if dry_run else "are"
+        console.print(
+            f"{counted(done.sealed, 'file')} {verb} sealed again from the inbox. The bytes of"
+            f" {counted(len(done.lost), 'version')} {verb} lost; their texts are kept as before."
+        )
+        for path in paths[:50]:
+            console.print(f"  {plain(path)}")
+        if len(paths) > 50:
+            console.print(f"  and {len(paths) - 50} more")
+        if done.erased:
+            console.print(
+                f"Erased bytes: {done.relisted} of {done.erased} contents lie in the inbox and stay refused; the others"
+                " can no longer be recognised, so keep them out of the inbox."
+            )
+
+    data = {
+        "masters": done.masters,
+        "dry_run": dry_run,
+        "data_keys": done.keys,
+        "sealed": done.sealed,
+        "lost": done.lost,
+        "erased": done.erased,
+        "relisted": done.relisted,
+    }
+    return Answer(data, show)
 
 
 def _rotate_bronze(settings: PipelineSettings) -> Answer:

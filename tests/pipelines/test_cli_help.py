@@ -19,7 +19,7 @@ HEAVY = ("dagster", "great_expectations", "deltalake", "pandas", "pyarrow", "tor
 COMMANDS = {
     "demo", "dev", "ingest", "search", "status", "doctor", "erase", "review",
     "release list", "release promote", "release rollback", "release purge",
-    "keys drop", "keys list", "keys rotate",
+    "keys abandon", "keys drop", "keys list", "keys rotate",
     "db init", "db migrate", "db status", "db start", "db stop", "audit seal", "audit verify", "db dsn",
 }  # fmt: skip
 

@@ -74,6 +74,8 @@ _SESSION = (
     # The one statement with a choice is the vector leg over an HNSW index. The planner cannot know how few rows the
     # policies leave, and would rather sort all that a principal may see.
     "set enable_sort = off",
+    # What is asked often lies in memory, where a page in no order costs little more than the next one.
+    "set random_page_cost = 1.1",
     "set max_parallel_workers_per_gather = 0",
     # One batch of the walk; how many it takes is up to the statement (`statements.MEET`).
     "set hnsw.ef_search = 200",

@@ -39,7 +39,9 @@ class Needles:
     def of(cls, intent: Intent, subject: Subject | None) -> Needles:
         """Those of an erasure."""
         if subject is not None:
-            return cls((*sorted(subject.tokens), subject.text, json.dumps(subject.text)[1:-1]), ())
+            # every version of a file whose path names them is erased, so that path stands nowhere either
+            naming = [form for path in sorted(intent.paths) if subject.holds(path) for form in _forms(path)]
+            return cls((*sorted(subject.tokens), *_forms(subject.text), *naming[:MOST]), ())
         hashes = sorted({sha256 for _, _, sha256 in intent.rows} - {NO_BYTES_SHA256})
         return cls((*hashes[:MOST], *sorted(intent.documents)[:MOST]), tuple(sorted(intent.paths)[:MOST]))
 
@@ -58,8 +60,13 @@ class Needles:
     @cached_property
     def all_bytes(self) -> tuple[bytes, ...]:
         """Both kinds, paths also as JSON writes them."""
-        paths = [form for path in self.paths for form in (path, json.dumps(path)[1:-1])]
+        paths = [form for path in self.paths for form in _forms(path)]
         return tuple(dict.fromkeys([*self.own_bytes, *(path.encode() for path in paths)]))
+
+
+def _forms(text: str) -> tuple[str, str]:
+    """A text as it is, and as JSON writes it."""
+    return text, json.dumps(text)[1:-1]
 
 
 class Place(Protocol):

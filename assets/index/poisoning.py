@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 SHINGLE_WORDS = 5
 ALIKE = 0.7
-"""Jaccard similarity of word shingles from which two passages are near-copies: a few words in ten differ."""
+"""Jaccard similarity of word shingles from which two passages are near-copies: a few words in ten differ. A shingle
+counts as often as it stands there, or what is said again and again would weigh less than the few words that differ."""
 
 FEWEST_PASSAGES = 5
 COPIED_SHARE = 0.5
@@ -85,11 +86,15 @@ def _expected(share: float) -> float:
 
 
 def _shingles(text: str) -> frozenset[bytes]:
+    """Runs of words, each with how often it has stood there before."""
     words = [word.casefold() for word in _WORD.findall(text)]
-    runs = range(max(1, len(words) - SHINGLE_WORDS + 1))
-    return frozenset(
-        hashlib.blake2b(" ".join(words[at : at + SHINGLE_WORDS]).encode(), digest_size=8).digest() for at in runs
-    )
+    seen: Counter[str] = Counter()
+    found = set()
+    for at in range(max(1, len(words) - SHINGLE_WORDS + 1)):
+        run = " ".join(words[at : at + SHINGLE_WORDS])
+        seen[run] += 1
+        found.add(hashlib.blake2b(f"{seen[run]} {run}".encode(), digest_size=8).digest())
+    return frozenset(found)
 
 
 def _jaccard(first: frozenset[bytes], second: frozenset[bytes]) -> float:

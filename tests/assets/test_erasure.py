@@ -16,7 +16,8 @@ from assets.bronze.contract import KEYS, SOURCE_FILES
 from assets.bronze.files import document_id
 from assets.bronze.vault import SealedError
 from assets.erasure.erase import Erased, Erasure, Target, UnprovenError
-from assets.erasure.journal import Journal
+from assets.erasure.journal import Journal, new_intent
+from assets.erasure.places import Needles
 from assets.erasure.subject import Subject, tokens_of
 from assets.erasure.tables import TABLES
 from assets.index.publish import differences
@@ -27,7 +28,7 @@ from assets.silver.contract import DOCUMENTS, QUARANTINE
 from retrieval.embedding import Encoder
 from retrieval.errors import InvalidRequestError
 from retrieval.standby import Snapshot
-from tests.assets.mill import Mill, copies
+from tests.assets.mill import NOW, Mill, copies
 from tests.support import Databases, Index
 
 MARK = "Zitronenfalter"
@@ -431,3 +432,14 @@ def test_what_only_looks_like_the_subject(subject: str, text: str) -> None:
 def test_a_target_is_one_thing_that_can_be_told_apart(target: dict[str, str]) -> None:
     with pytest.raises(InvalidRequestError):
         Target(**target)
+
+
+def test_a_path_that_names_the_subject_is_searched_for_as_it_is_written() -> None:
+    intent = new_intent("subject", "0" * 64, by="somebody", now=NOW)
+    intent.paths = {"blog/feuerfalter-quirin.md", "blog/Über Quirin Feuerfalter.md", "blog/andere.md"}
+
+    needles = Needles.of(intent, Subject(NAME))
+
+    assert b"blog/feuerfalter-quirin.md" in needles.own_bytes
+    assert rb"blog/\u00dcber Quirin Feuerfalter.md" in needles.all_bytes
+    assert not any(b"andere" in needle for needle in needles.all_bytes)

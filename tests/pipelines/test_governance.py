@@ -68,6 +68,13 @@ def test_near_copies_within_a_document_are_counted(changed: int, count: int, sha
     assert copied_share([passage(n, changed) for n in range(count)]) == share
 
 
+def test_what_a_passage_says_again_and_again_weighs_as_often() -> None:
+    said = "Die Anlage im Westen liefert im Winter genau achtzig Kilowatt an das Netz der Stadt."
+    own = [" ".join(f"{word}{number}" for word in ("eins", "zwei", "drei", "vier", "fünf")) for number in range(6)]
+    assert copied_share([f"{one}. {said}" for one in own]) == 0.0, "once beside words of its own, it is a quotation"
+    assert copied_share([" ".join([f"{one}.", *[said] * 6]) for one in own]) == 1.0
+
+
 def test_a_document_near_everything_is_found_and_a_large_one_is_not() -> None:
     nearest = [["bait", f"d{n}"] for n in range(10)] + [["d1", "large"], ["d2", "large"]]
     shares = {"bait": 0.001, "large": 0.9, "d1": 0.01}

@@ -23,8 +23,8 @@ from assets.gold.sentences import Span, lines, sentences, strip
 from assets.silver.document import Block
 from assets.silver.pii.span import neutral
 
-CHUNKER = "blocks/1"
-"""Changes whenever the same document would be cut differently."""
+CHUNKER = "blocks/2"
+"""Changes whenever the same document would be cut differently, or its passages be read differently by the model."""
 
 MAX_TOKENS, MIN_TOKENS = 384, 96
 TARGET_SHARE = 0.35

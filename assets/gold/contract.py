@@ -35,7 +35,7 @@ CHUNKS = Contract(
         Column("start_s", pa.float64(), "Begin in the recording, seconds.", nullable=True, rule=Between(0)),
         Column("end_s", pa.float64(), "End in the recording, seconds.", nullable=True, rule=Between(0)),
         Column("language", pa.string(), "ISO 639-1 code of the document.", rule=Matches(r"[a-z]{2}")),
-        Column("chunker", pa.string(), "Chunker version and model limits, e.g. `blocks/1:384`."),
+        Column("chunker", pa.string(), "Chunker version and model limits, e.g. `blocks/2:384`."),
     ),
 )
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from assets.gold.contract import EMBEDDINGS
 from assets.lake import Lake
 from assets.silver.pii.span import neutral
+from retrieval.embedding.capitals import without_shouting
 from retrieval.errors import ModelError, ModelMismatchError
 
 Vector = npt.NDArray[np.float32]
@@ -67,8 +68,8 @@ class Report:
 
 
 def embedded_text_hash(document_prompt: str, text: str) -> str:
-    """SHA-256 of a text as the model reads it: prompt included, pseudonyms without their digits."""
-    return hashlib.sha256(f"{document_prompt}{neutral(text)}".encode()).hexdigest()
+    """SHA-256 of a text as the model reads it: prompt included, pseudonyms without their digits, none in capitals."""
+    return hashlib.sha256(f"{document_prompt}{without_shouting(neutral(text))}".encode()).hexdigest()
 
 
 def embed_partition(

@@ -19,6 +19,7 @@ from retrieval.embedding.backends import (
     SentenceTransformersBackend,
     available_cores,
 )
+from retrieval.embedding.capitals import without_shouting
 from retrieval.embedding.fingerprint import Fingerprint
 from retrieval.embedding.pack import Floats
 from retrieval.embedding.preparation import prepare
@@ -103,6 +104,8 @@ class Encoder:
             raise InvalidQueryError(f"The query cannot be embedded: {error}") from error
         if not text.strip():
             raise InvalidQueryError("The query cannot be embedded: it is blank")
+        if (read := without_shouting(text)) != text:
+            text, (count,) = read, self.count_tokens([read])
         if count > self.max_tokens:
             text = tokens.head(self._get_tokenizer(), text, self.max_tokens)
         return self._get_model().query(text)
@@ -121,7 +124,7 @@ class Encoder:
         self._require_length(texts)
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        return self._get_model().documents(texts, progress or _ignore)
+        return self._get_model().documents([*map(self._fitting, texts)], progress or _ignore)
 
     def _require_length(self, texts: Sequence[str]) -> None:
         for number, count in enumerate(self.count_tokens(texts)):
@@ -131,6 +134,11 @@ class Encoder:
                 )
             if not texts[number].strip():
                 raise InvalidRequestError(f"Text {number} is blank: leave it out")
+
+    def _fitting(self, text: str) -> str:
+        """A passage as the model reads it. Rare letters have more tokens when they are small; then they stay."""
+        read = without_shouting(text)
+        return read if read == text or self.count_tokens([read])[0] <= self.max_tokens else text
 
     def _get_tokenizer(self) -> Tokenizer:
         with self._loading:

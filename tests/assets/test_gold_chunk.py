@@ -436,7 +436,7 @@ def test_rows_keep_to_the_contract_and_to_their_order() -> None:
     assert tables[0].schema == CHUNKS.schema
     first = tables[0].to_pylist()[0]
     assert (first["document_id"], first["version"], first["event"], first["language"]) == ("a", 2, 3, "de")
-    assert first["chunker"] == "blocks/1:384"
+    assert first["chunker"] == "blocks/2:384"
     assert first["text_sha256"] == embedded_text_hash("passage: ", first["text"])
     assert chunk_rows(tables[0].slice(0, 0), count_tokens=count_words, document_prompt="").num_rows == 0
 

@@ -65,7 +65,7 @@ def chunks(*texts: str, date: str = DAY, source: str = "blog", prompt: str = "pa
             "char_start": 0,
             "char_end": 1,
             "language": "de",
-            "chunker": "blocks/1:384",
+            "chunker": "blocks/2:384",
         }
         for place, text in enumerate(texts)
     ]
@@ -168,6 +168,11 @@ def test_progress_counts_texts_that_are_embedded() -> None:
 
 def test_the_prompt_is_part_of_what_is_hashed() -> None:
     assert embedded_text_hash("passage: ", "x") == hashlib.sha256(b"passage: x").hexdigest()
+
+
+def test_a_text_in_capitals_is_hashed_as_the_model_reads_it() -> None:
+    shouted, quiet = (embedded_text_hash("passage: ", text) for text in ("THE LAST TRAIN", "the last train"))
+    assert shouted == quiet == hashlib.sha256(b"passage: the last train").hexdigest()
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ def _chunk(number: int) -> dict[str, Any]:
         "end_s": 2.5,
         "language": "de",
         "document_digest": sha(number),
-        "chunker": "blocks/1:384",
+        "chunker": "blocks/2:384",
     }
 
 

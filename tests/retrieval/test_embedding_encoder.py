@@ -75,6 +75,25 @@ def test_one_encoder_serves_many_threads(models_dir: Path) -> None:
     assert all(np.array_equal(vector, vectors[number % 2]) for number, vector in enumerate(vectors))
 
 
+def test_capitals_change_no_vector(encoder: Encoder) -> None:
+    shouted, quiet = ([change(text) for text in (*QUERIES, *PASSAGES)] for change in (str.upper, str.lower))
+    # ß is no longer itself in capitals
+    assert np.array_equal(encoder.encode_documents(shouted[3:4]), encoder.encode_documents(quiet[3:4]))
+    assert np.array_equal(encoder.encode_query(shouted[1]), encoder.encode_query(quiet[1]))
+
+
+def test_what_has_more_tokens_in_small_letters_is_embedded_all_the_same(encoder: Encoder) -> None:
+    word = next(word for word in ("CDU ", "HIV ", "XML ") if _tokens(encoder, word) < _tokens(encoder, word.lower()))
+    text = (word * encoder.max_tokens)[: len(word) * (encoder.max_tokens // _tokens(encoder, word))]
+    assert encoder.count_tokens([text])[0] <= encoder.max_tokens < encoder.count_tokens([text.lower()])[0]
+    assert encoder.encode_documents([text]).shape == (1, 384)
+    assert encoder.encode_query(text).shape == (384,)
+
+
+def _tokens(encoder: Encoder, text: str) -> int:
+    return encoder.count_tokens([text])[0]
+
+
 def test_progress_counts_every_text(encoder: Encoder) -> None:
     heard: list[int] = []
     encoder.encode_documents(PASSAGES, progress=heard.append)

@@ -39,8 +39,8 @@ class Lexical:
         scores: their scores, float64.
         coverage: share of the query's idf mass that stands in visible passages, 0 to 1.
         numbers: share of it in words with a digit that stand in visible passages, 0 to 1.
-        bound: score that counts in full: k1 + 1 times the query's idf mass, words that stand nowhere included, or the
-            idf of a word of one passage where that is more. No passage scores above it.
+        bound: score that counts in full: k1 + 1 times the query's idf mass, words that stand nowhere included and
+            each as `COMMON` at least, or the idf of a word of one passage where that is more. No passage scores above.
     """
 
     chunks: NDArray[np.int64]
@@ -210,6 +210,10 @@ def _mass(
     return mass(words, dict(zip(terms, zip(df, idf.tolist(), strict=True), strict=True)), chunks)
 
 
+COMMON = 3.5
+"""Smallest idf that a word of a query counts with in the bound: about that of one in 33 passages."""
+
+
 class Mass(NamedTuple):
     """`Lexical.coverage`, `numbers` and `bound`."""
 
@@ -221,24 +225,26 @@ class Mass(NamedTuple):
 def mass(words: Sequence[tuple[str, ...]], terms: Mapping[str, tuple[int, float]], chunks: int) -> Mass:
     """What the words of a query could tell, and how much of it was found.
 
-    A word counts by the most telling of its terms that stands anywhere. Words that together tell less than one that
-    stands in a single passage cannot single one out, even where they are all there is of the question (what all
-    passages are about): the bound is never below that.
+    A word counts by the most telling of its terms that stands anywhere. For the bound it counts as `COMMON` at least:
+    what a collection is about stands in many of its passages, and how often and in how long ones tells little of which
+    one answers. Words that together tell less than one that stands in a single passage cannot single one out, even
+    where they are all there is of the question: the bound is never below that.
 
     Args:
         words: the query's words, each with its alternative terms.
         terms: document frequency and idf by term.
         chunks: number of visible chunks, at least 1.
     """
-    found = numbers = total = 0.0
+    found = numbers = total = least = 0.0
     for alternatives in words:
         present = [terms[term][1] for term in alternatives if terms[term][0]]
         mass = max(present) if present else max(terms[term][1] for term in alternatives)
         total += mass
+        least += max(mass, COMMON)
         found += mass if present else 0.0
         numbers += mass if present and _numbered(alternatives[0]) else 0.0
-    unit = max(total, float(_idf(np.array(1), chunks)))
-    return Mass(found / total if total else 0.0, numbers / unit, (K1 + 1) * unit)
+    single = float(_idf(np.array(1), chunks))
+    return Mass(found / total if total else 0.0, numbers / max(total, single), (K1 + 1) * max(least, single))
 
 
 def _numbered(term: str) -> bool:

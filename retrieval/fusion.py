@@ -1,11 +1,13 @@
 """How the two legs become one order: each score is brought to a scale that does not depend on the other candidates.
 
 A unit of the lexical leg is the idf mass of the query: what BM25 gives a passage of average length in which every
-word stands once; or, where that is more, the idf of a word that stands in one passage. A unit of the vector leg is the
-gap of the model: how much nearer to a question an answer lies than a passage about something else. Both count alike,
-from nothing to k1 + 1 units, which is all that BM25 can give:
+word stands once. Words that many passages hold count there like one in 33 of them, all words together like one that
+stands in a single passage (`bm25.mass`). A unit of the vector leg is the gap of the model: how much nearer to a
+question an answer lies than a passage about something else. It is measured on answers as far away as is usual for the
+model; where the nearest passage lies nearer or farther than that, the gap is smaller or larger in proportion. Both legs
+count alike, from nothing to k1 + 1 units, which is all that BM25 can give:
 
-    score = ½ · BM25 / ((k1 + 1) · mass)  +  ½ · max(0, 1 - (best cosine - cosine) / ((k1 + 1) · gap))
+    score = ½ · BM25 / ((k1 + 1) · mass)  +  ½ · max(0, 1 - (distance - nearest) / ((k1 + 1) · gap · nearest / usual))
 
 So a leg decides where it has something to say. Words of a German question that stand in no English passage keep the
 lexical part small, since the mass counts them too; a question that has no words but those that everything is about
@@ -59,11 +61,13 @@ class Scale:
 
     Attributes:
         gap: how much nearer, as a cosine, an answer lies to its question than to other questions.
+        usual: how far it lies from its own question.
         bias: how much nearer a passage lies to a question for being in the same language.
         kinship: how much nearer two passages lie to each other for that.
     """
 
     gap: float = 0.1
+    usual: float = 0.2
     bias: float = 0.0
     kinship: float = 0.0
 
@@ -74,11 +78,16 @@ DEFAULT = Scale()
 GAP_MIN = 0.01
 """Smallest gap that is believed: below it the probes say nothing about the model."""
 
+NEAREST_MIN = 0.25
+"""Share of the usual distance below which a passage is as near as can be: the question itself, or nearly."""
+
 SCORE = """
     %(weight)s::float8 * least(1, {lexical} / %(bound)s::float8)
-    + (1 - %(weight)s::float8) * coalesce(greatest(0, 1 - ({distance} - {best}) / %(span)s::float8), 0)
+    + (1 - %(weight)s::float8)
+    * coalesce(greatest(0, 1 - ({distance} - {best}) / (%(reach)s::float8 * greatest({nearest}, %(near)s::float8))), 0)
 """
-"""`fuse` as SQL: BM25 score, cosine distance and the smallest distance are filled in."""
+"""`fuse` and `span` as SQL: BM25 score, cosine distance, the smallest one, and the smallest to the question are filled
+in."""
 
 DRAWN = "({distance} + %(draw)s::float8 * {apart}) / (1 + %(draw)s::float8)"
 """`drawn` as SQL: cosine distances to the question and to the leader are filled in."""
@@ -106,7 +115,9 @@ class ProbedEncoder(Protocol):
 
 
 def similarity_scale(encoder: ProbedEncoder) -> Scale:
-    """The scale of a model, from its similarities of the probes; gap .095, bias .025, kinship .031 for e5-small.
+    """The scale of a model, from its similarities of the probes.
+
+    For e5-small the gap is .095, the usual distance .17, bias .025, kinship .031.
 
     The gap is at least twice the spread among unrelated pairs: what lies within it says nothing. The bias is at most
     half the gap, and so is the kinship.
@@ -117,8 +128,9 @@ def similarity_scale(encoder: ProbedEncoder) -> Scale:
     own = np.eye(len(PROBES), dtype=bool)
     unrelated = similar[~own]
     gap = max(float(similar[own].mean() - unrelated.mean()), 2 * float(unrelated.std()), GAP_MIN)
+    usual = max(1 - float(similar[own].mean()), GAP_MIN)
     bias, kinship = (min(max(_for_language(which), 0.0), gap / 2) for which in (similar, answers @ answers.T))
-    return Scale(gap, bias, kinship)
+    return Scale(gap, usual, bias, kinship)
 
 
 def _for_language(similar: NDArray[np.float64]) -> float:
@@ -126,6 +138,20 @@ def _for_language(similar: NDArray[np.float64]) -> float:
     turn = np.arange(len(similar)) % 2
     alike = turn[:, None] == turn[None, :]
     return float(similar[alike & ~np.eye(len(similar), dtype=bool)].mean() - similar[~alike].mean())
+
+
+def reach(scale: Scale) -> float:
+    """Distances from the nearest passage, in units of its own, at which nothing is left of the vector part."""
+    return UNITS * scale.gap / scale.usual
+
+
+def span(scale: Scale, nearest: float) -> float:
+    """The same as a distance.
+
+    Args:
+        nearest: cosine distance of the nearest candidate to the question, less the bias.
+    """
+    return reach(scale) * max(nearest, NEAREST_MIN * scale.usual)
 
 
 def lexical_weight(numbers: float) -> float:
@@ -157,7 +183,7 @@ def fuse(
         lexical: BM25 scores, 0 where a candidate has none.
         distance: cosine distances to the query, less the bias for passages in another language.
         bound: BM25 score that counts in full (`bm25.Lexical.bound`), above 0.
-        span: distance from the nearest candidate at which nothing is left of the vector part, above 0.
+        span: distance from the nearest candidate at which nothing is left of the vector part (`span`), above 0.
         weight: of the lexical part.
     """
     words = np.minimum(1, lexical / bound)

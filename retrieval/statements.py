@@ -170,7 +170,7 @@ weighed as materialized (
     from candidate c left join foreigners f using (document)
 ),
 {drawn}
-bounds as (select min(far) as best from {weighed}),
+bounds as (select min(far) as best, {nearest} as nearest from {weighed}),
 fused as (
     select w.*, {score} as score
     from {weighed} w cross join bounds b
@@ -304,13 +304,14 @@ def _compose(template: str, space: int, partition: int | None, variant: str = "n
     embedding, distance = "null::int", "null::float8"
     if variant != "none":
         embedding, distance = "c.embedding", "(c.embedding <=> %(vector)s)"
-    score = fusion.SCORE.format(lexical="lexical", distance="w.far", best="b.best")
-    drawn, weighed = "", "weighed"
+    score = functools.partial(fusion.SCORE.format, lexical="lexical", distance="w.far", best="b.best")
+    drawn, weighed, nearest = "", "weighed", "min(far)"
     if variant != "none":
-        drawn = _DRAWN.format(score=score, drawn=fusion.DRAWN.format(distance="w.far", apart="x.apart"), **tables)
-        weighed = "drawn"
-    ranks = {"vector": vector, "distance": distance, "score": score, "drawn": drawn, "weighed": weighed}
-    ranks["embedding"] = embedding
+        first = score(nearest="b.best")
+        drawn = _DRAWN.format(score=first, drawn=fusion.DRAWN.format(distance="w.far", apart="x.apart"), **tables)
+        weighed, nearest = "drawn", "(select best from first_bounds)"
+    ranks = {"vector": vector, "distance": distance, "drawn": drawn, "weighed": weighed, "nearest": nearest}
+    ranks |= {"embedding": embedding, "score": score(nearest="b.nearest")}
     ranked = _RANKED.format(**ranks, plain=fusion.PLAIN_CHARACTERS, **tables)
     parts = {"ranked": ranked, "passages": _PASSAGES.format(**tables), "columns": _COLUMNS}
     return sql.SQL(template.format(**parts, **_LOGGED, **tables))

@@ -17,6 +17,7 @@ from retrieval.embedding import Encoder
 from retrieval.fusion import (
     GAP_MIN,
     LEXICAL_WEIGHT,
+    NEAREST_MIN,
     NUMBERS_WEIGHT,
     PLAIN_CHARACTERS,
     UNITS,
@@ -25,6 +26,7 @@ from retrieval.fusion import (
     fuse,
     lexical_weight,
     similarity_scale,
+    span,
 )
 from tests.support import GoldDocument, Index, WordsEncoder, asker, everyone
 
@@ -77,9 +79,8 @@ def test_a_rare_word_outweighs_what_the_vectors_can_tell_of_one_word(encoder: En
     packed, lengths = bm25.pack([(n, [*"abcdefg", "rare" if n == 3 else "h"]) for n in range(50)])
     found = bm25.score([("rare",)], packed, chunks=50, length=sum(lengths.values()), limit=10)
     assert found.chunks.tolist() == [3]
-    span = UNITS * similarity_scale(encoder).gap
-    lexical, distance = np.array([found.scores[0], 0.0]), np.array([0.25, 0.16])
-    mine, other = fuse(lexical, distance, bound=found.bound, span=span)
+    lexical, distance = np.array([found.scores[0], 0.0]), np.array([0.24, 0.16])
+    mine, other = fuse(lexical, distance, bound=found.bound, span=span(similarity_scale(encoder), 0.16))
     assert mine > other
 
 
@@ -88,9 +89,8 @@ def test_what_all_passages_are_about_does_not_single_one_out(encoder: Encoder) -
     packed, lengths = bm25.pack([(n, [*"abcdefg", "topic" if n % 2 else "h"]) for n in range(50)])
     found = bm25.score([("topic",)], packed, chunks=50, length=sum(lengths.values()), limit=10)
     assert found.bound == pytest.approx((bm25.K1 + 1) * math.log(1 + 49.5 / 1.5))
-    span = UNITS * similarity_scale(encoder).gap
     lexical, distance = np.array([found.scores[0], 0.0]), np.array([0.12, 0.09])
-    about, nearest = fuse(lexical, distance, bound=found.bound, span=span)
+    about, nearest = fuse(lexical, distance, bound=found.bound, span=span(similarity_scale(encoder), 0.09))
     assert nearest > about
 
 
@@ -132,6 +132,33 @@ def test_only_numbers_and_codes_that_stand_somewhere_are_left_to_the_lexical_leg
     assert LEXICAL_WEIGHT <= lexical_weight(found.numbers) <= NUMBERS_WEIGHT
 
 
+def test_the_lead_of_a_passage_counts_by_how_near_it_is() -> None:
+    """As far apart as is usual it is the model's gap; where all lie close together, less is as much."""
+    scale = Scale(gap=0.1, usual=0.2)
+    assert span(scale, 0.2) == pytest.approx(UNITS * 0.1)
+    assert span(scale, 0.1) == pytest.approx(UNITS * 0.05)
+    assert span(scale, 0.0) == span(scale, -0.01) == span(scale, 0.2 * NEAREST_MIN) > 0
+    far, near = (
+        fuse(np.zeros(2), np.array([best, best * 1.2]), bound=1.0, span=span(scale, best)) for best in (0.3, 0.1)
+    )
+    assert far.tolist() == pytest.approx(near.tolist())
+
+
+def test_words_that_many_passages_hold_count_in_full_only_beside_rarer_ones() -> None:
+    """A question of everyday words about what all passages are about leaves more to the vectors than its idf says."""
+    packed, lengths = bm25.pack([(n, ["virus", "rare"] if n == 7 else ["virus"]) for n in range(20)])
+    sizes = {"chunks": 20, "length": sum(lengths.values()), "limit": 20}
+    units = {
+        words: bm25.score([(word,) for word in words], packed, **sizes).bound / (bm25.K1 + 1)
+        for words in (("virus",), ("virus", "rare"), ("virus", "missing", "rare"))
+    }
+    single, missing = math.log(1 + 19.5 / 1.5), math.log(1 + 20.5 / 0.5)
+    assert single < bm25.COMMON < missing
+    assert units["virus",] == pytest.approx(bm25.COMMON)
+    assert units["virus", "rare"] == pytest.approx(2 * bm25.COMMON)
+    assert units["virus", "missing", "rare"] == pytest.approx(2 * bm25.COMMON + missing)
+
+
 def test_no_passage_scores_above_the_bound() -> None:
     packed, lengths = bm25.pack([(1, ["a", "a", "a", "b"]), (2, ["a"] * 500), (3, ["c"])])
     sizes = {"chunks": len(lengths), "length": sum(lengths.values())}
@@ -147,9 +174,9 @@ def test_no_passage_scores_above_the_bound() -> None:
     st.floats(0.1, 100),
     st.floats(0.01, 2),
 )
-def test_better_in_both_legs_is_never_worse(pairs: list[tuple[float, float]], bound: float, span: float) -> None:
+def test_better_in_both_legs_is_never_worse(pairs: list[tuple[float, float]], bound: float, reach: float) -> None:
     lexical, distance = (np.array(column) for column in zip(*pairs, strict=True))
-    scores = fuse(lexical, distance, bound=bound, span=span)
+    scores = fuse(lexical, distance, bound=bound, span=reach)
     assert ((scores >= 0) & (scores <= 1)).all()
     for one in range(len(pairs)):
         for other in range(len(pairs)):
@@ -160,6 +187,7 @@ def test_better_in_both_legs_is_never_worse(pairs: list[tuple[float, float]], bo
 def test_the_scale_is_the_model_s_own(encoder: Encoder) -> None:
     scale = similarity_scale(encoder)
     assert scale.gap == pytest.approx(0.096, abs=0.004)
+    assert scale.usual == pytest.approx(0.17, abs=0.004)
     assert scale.bias == pytest.approx(0.025, abs=0.004)
     assert scale.kinship == pytest.approx(0.031, abs=0.004)
     words = similarity_scale(WordsEncoder())
@@ -234,10 +262,10 @@ def twice_fused(
     scale: Scale,
 ) -> NDArray[np.float64]:
     """The formula over candidates in order of number; BM25 scores are shares of their bound."""
-    span = UNITS * scale.gap
-    leader = int(np.argmax(fuse(lexical, distance, bound=1.0, span=span)))
+    reach = span(scale, distance.min())
+    leader = int(np.argmax(fuse(lexical, distance, bound=1.0, span=reach)))
     apart = 1 - vectors.astype(float) @ vectors[leader].astype(float) - scale.kinship * (foreign != foreign[leader])
-    return fuse(lexical, drawn(distance, apart), bound=1.0, span=span)
+    return fuse(lexical, drawn(distance, apart), bound=1.0, span=reach)
 
 
 def test_what_is_like_the_leader_comes_before_what_is_not() -> None:

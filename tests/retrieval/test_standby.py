@@ -32,6 +32,7 @@ from benchmarks.failing import Load, Victim
 from retrieval import AsyncRetriever, Filters, Retriever, SearchResult, Shape, UnavailableError
 from retrieval.analysis import passage_terms, query_terms
 from retrieval.audit import load_key
+from retrieval.bm25 import COMMON
 from retrieval.outbox import Outbox, sender
 from retrieval.schema.migrate import READER
 from retrieval.snapshot import DamagedError, path_of, read, read_header
@@ -76,13 +77,14 @@ def served(shared_index: Index) -> Index:
 
 
 def largest(query: str, passages: Sequence[Passage]) -> float:
-    """What counts in full: k1 + 1 times the idf of each word's most telling term that stands, or of a single word."""
+    """What counts in full: k1 + 1 times the idf of each word's most telling term that stands, none below `COMMON`."""
     texts = [set(passage_terms(p.text, p.document.language, p.document.name)) for p in passages]
     total = 0.0
     for alternatives in query_terms(query):
         found = {term: sum(term in text for text in texts) for term in alternatives}
         standing = {term: df for term, df in found.items() if df} or found
-        total += max(math.log(1 + (len(texts) - df + 0.5) / (df + 0.5)) for df in standing.values())
+        idf = max(math.log(1 + (len(texts) - df + 0.5) / (df + 0.5)) for df in standing.values())
+        total += max(idf, COMMON)
     return 2.2 * max(total, math.log(1 + (len(texts) - 0.5) / 1.5))
 
 

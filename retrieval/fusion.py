@@ -18,7 +18,7 @@ language is plain, passages in others get the model's own language bias back bef
 too short for anybody to be sure of their language.
 
 A vector tells what a text is about, not which number stands in it: the nearest passage to `KR-381A` is any with a code.
-So the share of the query's idf mass that is in words with a digit, and was found, is left to the lexical leg.
+So the more of the query's idf mass is in words with a digit that were found, the less is left to the vectors.
 
 What is about the same thing tends to be relevant together. So the order is found twice: the candidate that leads at
 first is asked, too, and every distance becomes (distance to the question + DRAW · distance to the leader) / (1 + DRAW).
@@ -155,8 +155,11 @@ def span(scale: Scale, nearest: float) -> float:
 
 
 def lexical_weight(numbers: float) -> float:
-    """Weight of the lexical leg for a query, by the share of its idf mass that is in numbers and codes found."""
-    return LEXICAL_WEIGHT + (NUMBERS_WEIGHT - LEXICAL_WEIGHT) * numbers
+    """Weight of the lexical leg for a query, by the share of its idf mass that is in numbers and codes found.
+
+    What is left to the vectors goes with the square of the rest: a code among a few common words decides as well.
+    """
+    return NUMBERS_WEIGHT - (NUMBERS_WEIGHT - LEXICAL_WEIGHT) * (1 - numbers) ** 2
 
 
 def drawn(distance: NDArray[np.float64], apart: NDArray[np.float64], draw: float = DRAW) -> NDArray[np.float64]:

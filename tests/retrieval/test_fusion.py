@@ -130,6 +130,8 @@ def test_only_numbers_and_codes_that_stand_somewhere_are_left_to_the_lexical_leg
     found = bm25.score(words, packed, chunks=8, length=sum(lengths.values()), limit=9)
     assert found.numbers == pytest.approx(numbers)
     assert LEXICAL_WEIGHT <= lexical_weight(found.numbers) <= NUMBERS_WEIGHT
+    assert lexical_weight(0.0) == pytest.approx(LEXICAL_WEIGHT)
+    assert lexical_weight(0.5) > (LEXICAL_WEIGHT + NUMBERS_WEIGHT) / 2
 
 
 def test_the_lead_of_a_passage_counts_by_how_near_it_is() -> None:

@@ -168,7 +168,7 @@ class Search:
             "kinship": self.scale.kinship,
             "draw": fusion.DRAW,
         }
-        if variant == "exact_eligible":
+        if variant in ("exact_eligible", "exact_among"):
             parameters["eligible"] = _array(self._eligible)
         elif variant.startswith("hnsw_eligible"):
             parameters |= self.filters.parameters()

@@ -59,8 +59,12 @@ other .978 (docs/benchmarks.md)."""
 WALK_ENDS = 4_000
 """Passages of any kind that a walk meets at most, seen or not (`hnsw.max_scan_tuples`)."""
 
-WALK_BEGINS, WALK_GOES_ON = 2_400, 11
-"""What the first batch of a walk costs, and then each passage it meets, in rows of an exact scan (measured)."""
+WALK_BEGINS, WALK_GOES_ON, WALK_FILTERS = 2_400, 11, 9
+"""What the first batch of a walk costs, then each passage it meets, and to see whether one passes the filters: in rows
+of an exact scan (measured)."""
+
+LOOK_UP = 4.5
+"""What it costs to look up a passage by its number and compare it, in rows of an exact scan (measured)."""
 
 WORDS_SAY = 0.5
 """Share of the question's words from which the lexical leg puts good passages forward as well, each with its true
@@ -126,6 +130,13 @@ _HNSW = """
 
 _NAMED = """
     where c.chunk = any (%(eligible)s::int[])"""
+# Where a good part of what is visible passes the filters, to read all of it costs less than to look each of these up.
+_EXACT_AMONG = """
+    select chunk, distance
+    from (select c.chunk, c.embedding <=> %(vector)s as distance
+          from (select chunk, embedding from {s}.chunk{p} offset 0) c
+          where c.chunk in (select unnest(%(eligible)s::int[])) offset 0) e
+    order by distance, chunk limit {n}"""
 _FILTERED = """
     cross join lateral (
         select 1 from {s}.document{p} d where d.tenant = c.tenant and d.document = c.document
@@ -136,6 +147,7 @@ _VECTOR = {
     "exact": _EXACT.replace("{only}", ""),
     "hnsw": _HNSW.replace("{only}", ""),
     "exact_eligible": _EXACT.replace("{only}", _NAMED),
+    "exact_among": _EXACT_AMONG,
     "hnsw_eligible": _HNSW.replace("{only}", _FILTERED),
 }
 _VECTOR |= {f"{name}_wide": _VECTOR[name] for name in ("hnsw", "hnsw_eligible")}
@@ -361,10 +373,14 @@ def vector_variant(visible: int, eligible: int | None, coverage: float, table: i
         coverage: share of the question's words, by weight, that the lexical leg has found.
         table: rows there are, visible or not, as the planner has last counted them; not above 0 where it has not.
     """
-    rows, suffix = (visible, "") if eligible is None else (eligible, "_eligible")
     alone = coverage < WORDS_SAY
-    # as if the passages in sight stood among the others in no order
-    met = min((MEET_WIDE if alone else MEET) * max(1.0, table / max(rows, 1)), WALK_ENDS)
-    if rows <= max(EXACT_ALONE_UP_TO if alone else EXACT_UP_TO, WALK_BEGINS + WALK_GOES_ON * met):
-        return f"exact{suffix}"
+    rows, exact, suffix, goes_on = float(visible), "exact", "", WALK_GOES_ON
+    wanted = visible
+    if eligible is not None:
+        wanted, suffix, goes_on = eligible, "_eligible", WALK_GOES_ON + WALK_FILTERS
+        rows, exact = min((LOOK_UP * eligible, "exact_eligible"), (visible + eligible, "exact_among"))
+    # as if the wanted passages stood among the others in no order
+    met = min((MEET_WIDE if alone else MEET) * max(1.0, table / max(wanted, 1)), WALK_ENDS)
+    if rows <= max(EXACT_ALONE_UP_TO if alone else EXACT_UP_TO, WALK_BEGINS + goes_on * met):
+        return exact
     return f"hnsw{suffix}{'_wide' if alone else ''}"

@@ -36,7 +36,7 @@ EVERYONE = asker("acme")
 Answers = list[list[Any]]
 
 
-WALKS_COST_NOTHING = {"WALK_BEGINS": 0, "WALK_GOES_ON": 0}
+WALKS_COST_NOTHING = {"WALK_BEGINS": 0, "WALK_GOES_ON": 0, "WALK_FILTERS": 0}
 """Settings of `statements` with which the vector index is used above the smallest limits."""
 
 

@@ -93,14 +93,15 @@ def test_nearest_passages_come_from_the_vector_index_and_exact_ones_do_not(large
     assert any("One-Time Filter" in line and "< 50" in line for line in found["hnsw"].splitlines())
 
 
-def test_an_exact_scan_reads_one_index_and_no_passages(large: Index) -> None:
+@pytest.mark.parametrize("variant", ["exact", "exact_among"])
+def test_an_exact_scan_reads_one_index_and_no_passages(large: Index, variant: str) -> None:
     """Which holds where a publication has marked the pages that everybody sees whole."""
     with large.retriever()._pool.connection() as connection:
         for setting in (*session(large.settings), "set enable_seqscan = off"):
             connection.execute(setting)
         connection.execute(*statements.enter(asker("acme", "role1", "role2")))
-        exact = statements._VECTOR["exact"].format(n=50, s="space_1", p="_1").replace("(vector)s", "(vector)s::halfvec")
-        vector = {"vector": "[" + ",".join(["0.25"] * 16) + "]"}
+        exact = statements._VECTOR[variant].format(n=50, s="space_1", p="_1").replace("(vector)s", "(vector)s::halfvec")
+        vector = {"vector": "[" + ",".join(["0.25"] * 16) + "]", "eligible": [1, 2, 3]}
         explain = sql.SQL(
             "explain (analyze, costs off, timing off) " + exact.replace("%(vector)s", "%(vector)s::halfvec")
         )
@@ -222,8 +223,12 @@ def test_words_weigh_what_they_weigh_among_what_is_seen(databases: Any, other: l
         (100_000, None, 0.0, 384_000, "hnsw_wide"),
         (50_001, None, 0.0, 10_000_000, "hnsw_wide"),
         (90_000, 5_000, 0.9, 90_000, "exact_eligible"),
-        (90_000, 25_000, 0.1, 90_000, "exact_eligible"),
+        (90_000, 5_500, 0.1, 90_000, "exact_eligible"),
         (90_000, 30_000, 0.1, 90_000, "hnsw_eligible_wide"),
+        (10_000, 2_000, 0.9, 90_000, "exact_eligible"),  # each looked up costs less than to look at all 10,000
+        (10_000, 4_000, 0.9, 90_000, "exact_among"),
+        (10_000, 10_000, 0.9, 10_000, "hnsw_eligible"),
+        (600, 0, 0.9, 90_000, "exact_eligible"),
     ],
 )
 def test_the_index_is_walked_where_that_costs_less_than_to_compare_everything(

@@ -265,6 +265,9 @@ class Lake:
             raise
 
     def _create(self, contract: Contract) -> DeltaTable:
+        if "://" not in self.uri:
+            # one that somebody made keeps its permissions: they may share it with a group
+            Path(self.uri).mkdir(mode=0o700, parents=True, exist_ok=True)
         return DeltaTable.create(
             self.table_uri(contract),
             contract.schema,

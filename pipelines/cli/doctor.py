@@ -306,6 +306,11 @@ class _Patient:
         partitions = {contract.name: len(lake.partitions(contract)) for contract in tables}
         if not partitions[SOURCE_FILES.name]:
             raise _NotYetError(f"{self.settings.lake_uri} is empty: nothing was ingested yet")
+        if "://" not in self.settings.lake_uri and Path(self.settings.lake_uri).stat().st_mode & 0o007:
+            raise ConfigurationError(
+                f"{self.settings.lake_uri} can be read by every user of this machine, whatever policies say: run"
+                f" `chmod o= {self.settings.lake_uri}`"
+            )
         return f"{counted(len(tables), 'table')} with {counted(sum(partitions.values()), 'partition')}"
 
     # ---------------------------------------------------------------- keeping

@@ -484,3 +484,11 @@ def test_the_state_of_a_table_changes_with_each_commit_and_with_another_table_in
     seen.append(lake.state(NOTES))
     assert seen[0] is None
     assert len(set(seen)) == 4
+
+
+def test_a_local_lake_is_its_users_alone_unless_somebody_else_made_it(tmp_path: Path) -> None:
+    Lake(tmp_path / "lake").replace(NOTES, DAY, "blog", notes(1))
+    assert (tmp_path / "lake").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "shared").mkdir(mode=0o750)
+    Lake(tmp_path / "shared").replace(NOTES, DAY, "blog", notes(1))
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o750

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assets.silver.pii import names_de
+from assets.silver.pii import names_de, names_en
 from assets.silver.redact import spans_of
 
 
@@ -46,12 +46,42 @@ def test_people_in_handles_hashtags_and_bylines(text: str, named: str) -> None:
         "Der Dow Jones schloss im Minus, Verdi ruft zum Streik auf.",
         "Erdrutsch bei Los Angeles, die Kirche St. Martinus ist zu.",
         "Hinweis: Das Formular gilt ab Mai.\nMontag: Ruhetag\n[10:04] Agent: Seit wann?\n10:15 Pause: Kaffee",
+        "Neben Kastanien-sammelnden Kindern stand niemand.",
         "Der Hurrikan #Joaquin wütet auf den Bahamas.",
         "@HannoverMesse @DB_Bahn Wann geht es weiter? #BahnStreik #bahn #berlin",
     ],
 )
 def test_what_only_looks_like_a_name(text: str) -> None:
     assert people(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("RT @daily: Emily Thornbury to leave the show https://t.co/abc", ["Emily Thornbury"]),
+        ("thx Keisha u made my day :)", ["Keisha"]),
+        ("Mr. Ruiz called, and Keisha too.", ["Ruiz", "Keisha"]),
+        ("Building a shared vision for Async Rust. Rust is fast, and so is Rust.", []),
+        ("Talk Python is a show by Michael Kennedy.", ["Michael Kennedy"]),
+    ],
+)
+def test_people_in_english_posts(text: str, named: list[str]) -> None:
+    assert people(text, "en") == named
+
+
+def test_what_spacy_says_of_each_word() -> None:
+    text = "Sarah Connor met Angela Merkel in Boston.\nnobody is named in this line\nIt was John Smith."
+    parts = next(names_en.parts_of([text]))
+    said = [names_en.hints_of(stretch.places(text), parts) for stretch in names_de.stretches(text)]
+    assert said[0] == "PIOPIOLO"
+    assert set(said[1]) == {names_en.UNREAD}, "no list knows a name in it"
+    assert said[2][-3:] == "PIO"
+
+
+def test_what_another_recognizer_says_weighs() -> None:
+    words = ("We", "use", "Xqorv", "for", "this", ".")
+    said_person, said_firm = names_en.model().labels([words, words], ["OOPOOO", "OOGOOO"])
+    assert (said_person[2], said_firm[2]) == ("B", "G")
 
 
 def test_words_of_a_long_line_are_looked_for_where_their_stretch_begins() -> None:

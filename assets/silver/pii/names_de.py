@@ -174,6 +174,16 @@ def joint_features(before: str, at: str, after: str, after_next: str, word_befor
     ]
 
 
+def threes(said: str) -> list[str]:
+    """Each letter with its neighbours, `^` where there is none: what another recognizer says at and beside a word."""
+    return [f"^{said}^"[at : at + 3] for at in range(len(said))]
+
+
+def hint_features(three: str) -> list[str]:
+    """Features of what another recognizer says of a word and its neighbours, one letter each."""
+    return [f"z{three[1]}", f"y{three[:2]}", f"x{three[1:]}"]
+
+
 class Stretch(NamedTuple):
     """Words that are decoded together: the first ones of `text[start:end]`, which ends with their line."""
 
@@ -263,13 +273,19 @@ class Model:
         }
         return lzma.compress(json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode(), preset=9)
 
-    def labels(self, stretches: Sequence[Sequence[str]]) -> list[list[str]]:
-        """The likeliest labels of the words of each stretch."""
+    def labels(self, stretches: Sequence[Sequence[str]], hints: Sequence[str] = ()) -> list[list[str]]:
+        """The likeliest labels of the words of each stretch.
+
+        Args:
+            hints: of each stretch a letter for each word, what another recognizer says of it, if the model was so trained.
+        """
         if not stretches:
             return []
         lengths = np.array([len(stretch) for stretch in stretches])
         scores = np.zeros((len(stretches), int(lengths.max()), len(LABELS)), np.float32)
         flat = self._scores(stretches)
+        if hints:
+            flat += self._hinted([three for said in hints for three in threes(said)])
         at = 0
         for row, length in enumerate(lengths):
             scores[row, :length] = flat[at : at + length]
@@ -315,6 +331,12 @@ class Model:
             scores += self._joints[[learned[key] for key in listed]]
         return scores
 
+    def _hinted(self, found: Sequence[str]) -> NDArray[np.float32]:
+        for three in {*found}.difference(self._hints):
+            rows = [row for name in hint_features(three) if (row := self._rows.get(name)) is not None]
+            self._hints[three] = self._weights[rows].sum(axis=0)
+        return np.array([self._hints[three] for three in found], np.float32)
+
     def _names_of_four(self, words: Sequence[str], at: int) -> list[str]:
         before, here, after, after_next = (kind(word) for word in words[at - 1 : at + 3])
         return joint_features(before, here, after, after_next, "", "")[:4]
@@ -331,6 +353,7 @@ class Model:
         self._neighbour_ids: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._classes = np.zeros((3, 1024), np.int64)
         self._own = np.zeros((1024, 2 * REACH + 1, len(LABELS)), np.float32)
+        self._hints: dict[str, NDArray[np.float32]] = {}
         self._fours: dict[int, int] = {}
         self._befores: dict[int, int] = {}
         self._afters: dict[int, int] = {}
@@ -423,25 +446,25 @@ _read: dict[tuple[str, ...], tuple[tuple[int, int], ...]] = {}
 
 def ranges(text: str) -> list[Range]:
     """Where people are named, in order: character ranges, mostly without titles."""
-    found = [stretch for stretch in stretches(text) if _may_hold_a_name(stretch.words)]
+    found = [stretch for stretch in stretches(text) if may_hold_a_name(stretch.words)]
     if len(_read) > REMEMBERED:
         _read.clear()
     new = [words for words in dict.fromkeys(stretch.words for stretch in found) if words not in _read]
     for words, labels in zip(new, model().labels(new), strict=True):
-        _read[words] = tuple(_people(labels))
+        _read[words] = tuple(people(labels))
     named: list[Range] = []
     for stretch in found:
-        if people := _read[stretch.words]:
+        if persons := _read[stretch.words]:
             places = stretch.places(text)
-            named += [(places[first][0], places[last][1]) for first, last in people]
+            named += [(places[first][0], places[last][1]) for first, last in persons]
     return named
 
 
-def _may_hold_a_name(words: Iterable[str]) -> bool:
+def may_hold_a_name(words: Iterable[str]) -> bool:
     return any(word[0].isupper() for word in words)
 
 
-def _people(labels: Sequence[str]) -> Iterator[tuple[int, int]]:
+def people(labels: Sequence[str]) -> Iterator[tuple[int, int]]:
     """First and last word of each person."""
     first: int | None = None
     for at, label in enumerate([*labels, "O"]):

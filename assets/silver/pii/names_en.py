@@ -1,19 +1,23 @@
-"""Names of people in English text, by the packaged spaCy model: its tokenizer and its named entity recognizer alone.
+"""Names of people in English text: what the packaged spaCy model says, judged by a CRF that also knows tweets and lists.
 
-The package is a re-upload of spaCy's own en_core_web_sm, so every file that is used is checked by its hash.
+Of spaCy the tokenizer and the named entity recognizer are used alone. The package is a re-upload of spaCy's own
+en_core_web_sm, so every file that is used is checked by its hash. The CRF is trained by
+`assets.silver.pii.train_names_en` and sees spaCy's word beside its own features (`assets.silver.pii.names_de`).
 """
 
 from __future__ import annotations
 
+import bisect
 import functools
 import hashlib
 import importlib
 import importlib.metadata
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from assets.silver.pii import names_de
 from assets.silver.pii.lexicon import lexicon
 from assets.silver.pii.spacy_alone import load_alone
 from assets.silver.pii.spacy_ner import Entities
@@ -49,12 +53,24 @@ BATCH = 64
 """Sentences that are read at once."""
 
 REMEMBERED = 20_000
-"""Sentences whose people are remembered: a text is read again until nothing is left to redact."""
+"""Sentences, and stretches of words, whose people are remembered: a text is read again until nothing is left to redact."""
 
 LONGEST = 1_500
 """Characters of a sentence; a longer one is cut."""
 
-PERSON = "PERSON"
+HINTS = {
+    "PERSON": "P",
+    "ORG": "G",
+    **dict.fromkeys(("GPE", "LOC", "FAC"), "L"),
+    **dict.fromkeys(("NORP", "LANGUAGE"), "N"),
+    **dict.fromkeys(("PRODUCT", "WORK_OF_ART", "EVENT", "LAW"), "X"),
+}
+"""What spaCy calls an entity, in the letters that the CRF is told; a person's further words are `I`."""
+
+READ, UNREAD = "O", "-"
+"""Letters of words that are part of no entity, and of those that spaCy was not asked about."""
+
+FILE = Path(__file__).parent / "data" / "names_en.xz"
 
 _SENTENCE = re.compile(r"[^\n]+")
 _END = re.compile(r"[.!?][\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z])")
@@ -66,15 +82,91 @@ _CAPITALISED = re.compile(r"(?<![\w@/#.-])[A-ZÀ-ÖØ-ÞĀ-ɏ][^\W\d_]+")
 Range = tuple[int, int]
 
 
+class Part(NamedTuple):
+    """What spaCy was shown of a text, `text[start:end]`, and the entities in it: start, end and letter of each."""
+
+    start: int
+    end: int
+    entities: tuple[tuple[int, int, str], ...]
+
+
 def ranges(text: str) -> list[Range]:
-    """Where people are named, in order: character ranges without titles."""
-    sentences = [
-        (start + first, text[start + first : start + last])
-        for start, end in _sentences(text)
-        for first, last in _parts_with_names(text[start:end])
+    """Where people are named, in order: character ranges, mostly without titles."""
+    parts = next(parts_of([text]))
+    stretches = [
+        (stretch, places, hints_of(places, parts))
+        for stretch in names_de.stretches(text)
+        if any(word[0].isupper() and _candidate(word) != NONE for word in stretch.words)
+        for places in [stretch.places(text)]
     ]
-    people = _read([sentence for _, sentence in sentences])
-    return [(start + first, start + last) for start, sentence in sentences for first, last in people[sentence]]
+    people = _judged([(stretch.words, said) for stretch, _, said in stretches])
+    return [
+        (places[first][0], places[last][1])
+        for (stretch, places, said) in stretches
+        for first, last in people[stretch.words, said]
+    ]
+
+
+def parts_of(texts: Iterable[str]) -> Iterator[list[Part]]:
+    """What spaCy says of each text, in order."""
+    shown = [
+        (
+            text,
+            [
+                (start + first, start + last)
+                for start, end in _sentences(text)
+                for first, last in _parts_with_names(text[start:end])
+            ],
+        )
+        for text in texts
+    ]
+    said = _read([text[start:end] for text, places in shown for start, end in places])
+    for text, places in shown:
+        yield [
+            Part(
+                start,
+                end,
+                tuple((start + first, start + last, letter) for first, last, letter in said[text[start:end]]),
+            )
+            for start, end in places
+        ]
+
+
+def hints_of(places: Sequence[Range], parts: Sequence[Part]) -> str:
+    """What spaCy says of each word of a stretch, a letter each."""
+    letters = [UNREAD] * len(places)
+    begins, ends = [start for start, _ in places], [end for _, end in places]
+    for at in range(bisect.bisect_right(parts, places[0][0], key=lambda part: part.end), len(parts)):
+        part = parts[at]
+        if part.start >= places[-1][1]:
+            break
+        for word in range(bisect.bisect_left(begins, part.start), bisect.bisect_left(begins, part.end)):
+            letters[word] = READ
+        for start, end, letter in part.entities:
+            first, last = bisect.bisect_right(ends, start), bisect.bisect_left(begins, end)
+            for word in range(first, last):
+                letters[word] = "I" if letter == "P" and word > first else letter
+    return "".join(letters)
+
+
+_judgements: dict[tuple[tuple[str, ...], str], tuple[Range, ...]] = {}
+
+
+def _judged(stretches: Sequence[tuple[tuple[str, ...], str]]) -> dict[tuple[tuple[str, ...], str], tuple[Range, ...]]:
+    """First and last words of the people in each stretch."""
+    if len(_judgements) > REMEMBERED:
+        _judgements.clear()
+    new = [stretch for stretch in dict.fromkeys(stretches) if stretch not in _judgements]
+    labels = model().labels([words for words, _ in new], [said for _, said in new])
+    for stretch, found in zip(new, labels, strict=True):
+        _judgements[stretch] = tuple(names_de.people(found))
+    return {stretch: _judgements[stretch] for stretch in stretches}
+
+
+@functools.cache
+def model() -> names_de.Model:
+    """The packaged model."""
+    return names_de.Model.unpack(FILE.read_bytes())
 
 
 def _sentences(text: str) -> Iterator[Range]:
@@ -138,10 +230,10 @@ def _candidate(word: str) -> int:
     return WEAK
 
 
-_known: dict[str, tuple[Range, ...]] = {}
+_known: dict[str, tuple[tuple[int, int, str], ...]] = {}
 
 
-def _read(sentences: Sequence[str]) -> dict[str, tuple[Range, ...]]:
+def _read(sentences: Sequence[str]) -> dict[str, tuple[tuple[int, int, str], ...]]:
     new = list(dict.fromkeys(sentence for sentence in sentences if sentence not in _known))
     if len(_known) > REMEMBERED:
         _known.clear()
@@ -159,9 +251,12 @@ def _read_batch(sentences: Sequence[str]) -> None:
     documents = [tokenize(sentence) for sentence in sentences]
     for sentence, document, found in zip(sentences, documents, entities.find(documents), strict=True):
         _known[sentence] = tuple(
-            (document[entity.first].idx, document[entity.last].idx + len(document[entity.last]))
+            (
+                document[entity.first].idx,
+                document[entity.last].idx + len(document[entity.last]),
+                HINTS.get(entity.label, READ),
+            )
             for entity in found
-            if entity.label == PERSON
         )
 
 

@@ -117,7 +117,7 @@ _NO_NAMES = frozenset(
     " kunde kunden kundin nachbarn eltern zusammen all everyone everybody there sir madam team folks friends customer customers"
     " user users reader readers colleagues guys world hiring support service kundenservice herr frau doktor doctor professor"
     " präsident präsidentin minister ministerin bundeskanzler bundeskanzlerin president it he she the this that not what why how and"
-    " i you we they yes no ja nein hallo hi dear der die das den dem ein eine und oder aber dank gott god jesus mutter vater mama papa"
+    " i my you we they yes no ja nein hallo hi dear der die das den dem ein eine und oder aber dank gott god jesus mutter vater mama papa"
     " grüße grüsse gruß bitte danke liebe lieber guten morgen tag abend monday tuesday wednesday thursday friday saturday sunday montag dienstag"
     " mittwoch donnerstag freitag samstag sonntag january february march april may june july august september october november"
     " december januar februar märz mai juni juli oktober dezember".split()
@@ -145,7 +145,7 @@ _NO_SINGLE = frozenset(
     " airbus juventus borussia samsung toyota honda yamaha sony philips olympia"
     " naja tja tjaja ach oha hm okay jup puh boah ups moin servus ciao sorry bravo hurra prost herrje jawohl ahoi hallöchen"
     " ähm äh hä wieviel verdi mercedes škoda skoda bayer monsanto pegida hertha dax volkswagen thyssenkrupp"
-    " jenkins grafana kafka terraform"
+    " jenkins grafana kafka terraform python django flask"
     " internet web app bot chat gpt ai ki eu usa uk nato afd cdu csu spd fdp grüne linke bahn hbf nord süd ost west".split()
 )
 _BRANDS = frozenset(
@@ -345,7 +345,7 @@ def _trimmed(text: str, start: int, end: int) -> Range | None:
     elif written.endswith(".") and not re.search(rf"(?:^|[ .]){_UPPER}\.\Z", written):
         end -= 1
     written = text[start:end]
-    if not any(c.isalpha() for c in written):
+    if not any(c.isalpha() for c in written) or TITLES.fullmatch(f"{written} "):
         return None
     if written.lower() in _NO_NAMES or (written.isupper() and len(written) < 3 and "." not in written):
         return None
@@ -360,7 +360,9 @@ def _is_something_else(text: str, place: Range, language: str | None) -> bool:
     written = text[start:end]
     if written.lower() in _BRANDS or _DRAWN_OUT.fullmatch(written):
         return True
-    first = written.partition(" ")[0].lower()
+    first, _, rest = written.lower().partition(" ")
+    if rest.rpartition(" ")[2] in _NO_SINGLE and not is_name(first, lexicon().first_names):
+        return True  # `Async Rust`, `Talk Python`
     tagged = language != "en" and text[max(0, start - 1) : start] == "#"
     if tagged and " " in written and not is_name(first, lexicon().first_names):
         return True
@@ -406,6 +408,8 @@ def _is_a_compound(text: str, start: int, end: int) -> bool:
     ):
         return False
     first, last = parts[0], parts[-1]
+    if whole[:1].isupper() and whole.rpartition("-")[2].islower():
+        return True  # `Kastanien-sammelnden`
     if last in lists.first_names:
         return False
     placed = first in _COUNTRIES or first in lists.towns or first in lists.places

@@ -38,7 +38,7 @@ def sentences(folder: Path, folds: int = 0, fold: int = 0, *, held_out: bool = F
                 for number, line in enumerate(file.read_text(encoding="utf-8").splitlines())
                 if not folds or (_part(f"{file.name}{number}", folds) == fold) == held_out
                 for sentence in read(line)
-                if held_out or read is _tagged or not _names_without_label(*sentence)
+                if held_out or read is _tagged or not names_without_label(*sentence)
             ]
     return found
 
@@ -82,7 +82,7 @@ def _spanned(line: str) -> Iterator[Sentence]:
         yield [word.text for word in stretch], labels
 
 
-def _names_without_label(words: Iterable[str], labels: Iterable[str]) -> bool:
+def names_without_label(words: Iterable[str], labels: Iterable[str]) -> bool:
     """Whether somebody is named whom nobody labelled: it would teach that names are none."""
     return any(
         label == "O" and word[:1].isupper() and is_first_name(word) for word, label in zip(words, labels, strict=True)

@@ -213,7 +213,7 @@ def test_words_weigh_what_they_weigh_among_what_is_seen(databases: Any, other: l
         (5_000, None, 1.0, 5_000, "exact"),
         (5_001, None, 0.5, 5_001, "hnsw"),
         (5_001, None, 0.5, -1, "hnsw"),  # nobody has counted the table yet
-        (6_600, None, 1.0, 133_000, "exact"),  # a walk would meet 2,000 for 100 of these
+        (6_600, None, 1.0, 133_000, "exact"),  # a walk would meet 1,000 for 50 of these
         (6_600, None, 1.0, 25_000, "hnsw"),
         (46_000, None, 1.0, 10_000_000, "exact"),  # it ends after 4,000 in any case
         (47_000, None, 1.0, 10_000_000, "hnsw"),
@@ -222,7 +222,8 @@ def test_words_weigh_what_they_weigh_among_what_is_seen(databases: Any, other: l
         (38_000, None, 0.0, 384_000, "exact"),  # it would end before it has met 590
         (100_000, None, 0.0, 384_000, "hnsw_wide"),
         (50_001, None, 0.0, 10_000_000, "hnsw_wide"),
-        (90_000, 5_000, 0.9, 90_000, "exact_eligible"),
+        (90_000, 4_000, 0.9, 90_000, "exact_eligible"),
+        (90_000, 6_000, 0.9, 90_000, "hnsw_eligible"),
         (90_000, 5_500, 0.1, 90_000, "exact_eligible"),
         (90_000, 30_000, 0.1, 90_000, "hnsw_eligible_wide"),
         (10_000, 2_000, 0.9, 90_000, "exact_eligible"),  # each looked up costs less than to look at all 10,000

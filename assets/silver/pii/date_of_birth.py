@@ -66,6 +66,11 @@ _CUE = re.compile(
 _ITEM = re.compile(r"(?<![^\n])[*][ ](?:19|20)\d{2}-")
 """An item of a list that begins with a day."""
 
+_ADJECTIVE = re.compile("(?i)geboren(?:e|er|en)")
+_YEAR_BEFORE = re.compile(r"(?:19|20)\d\d[ ]\Z")
+_ASIDE = re.compile(r"(?i)[(\[](?:geb(?:oren)?\.?|born|d\.?o\.?b\.?|\*)[)\]]")
+"""The word alone in brackets: it tells of what is before it."""
+
 _CUE_BEGINS = re.compile(
     r"[GgBbDdZzEe](?<![^\W\d_].)(?=(?i:eb|ntb|orn|irth|ate|\.?o\.?b|\.\s?[0-9JFMASOND]|ur\s))|[*](?<!\w.)"
 )
@@ -128,7 +133,11 @@ def _beside_words(text: str, language: str | None) -> Iterator[Span]:
         cue = _CUE.match(text, begins.start())
         if cue is None or (cue[0] == "*" and _ITEM.match(text, cue.start())) or _is_a_thing(text, *cue.span()):
             continue
-        date = _date_behind(text, cue.end()) or _date_before(text, cue.start(), cue.end())
+        if _YEAR_BEFORE.search(text, max(0, cue.start() - 6), cue.start()) and _ADJECTIVE.fullmatch(cue[0]):
+            continue  # `der 1981 geborene Patient wurde am 3. Mai`
+        behind, before = _date_behind(text, cue.end()), _date_before(text, cue.start(), cue.end())
+        # `3.5.1980 (geb.), 7.6.1982 (geb.)`
+        date = (before or behind) if _ASIDE.match(text, cue.start() - 1) else (behind or before)
         value = _value(date, language) if date is not None else None
         if date is not None and value is not None:
             yield Span(date.start(), date.end(), TYPE, value)

@@ -94,17 +94,24 @@ def ranges(text: str) -> list[Range]:
     """Where people are named, in order: character ranges, mostly without titles."""
     parts = next(parts_of([text]))
     stretches = [
-        (stretch, places, hints_of(places, parts))
+        (stretch, _said_of(text, stretch, parts))
         for stretch in names_de.stretches(text)
         if any(word[0].isupper() and _candidate(word) != NONE for word in stretch.words)
-        for places in [stretch.places(text)]
     ]
-    people = _judged([(stretch.words, said) for stretch, _, said in stretches])
-    return [
-        (places[first][0], places[last][1])
-        for (stretch, places, said) in stretches
-        for first, last in people[stretch.words, said]
-    ]
+    people = _judged([(stretch.words, said) for stretch, said in stretches])
+    named: list[Range] = []
+    for stretch, said in stretches:
+        if persons := people[stretch.words, said]:
+            places = stretch.places(text)
+            named += [(places[first][0], places[last][1]) for first, last in persons]
+    return named
+
+
+def _said_of(text: str, stretch: names_de.Stretch, parts: Sequence[Part]) -> str:
+    at = bisect.bisect_right(parts, stretch.start, key=lambda part: part.end)
+    if at == len(parts) or parts[at].start >= stretch.end:
+        return UNREAD * len(stretch.words)
+    return hints_of(stretch.places(text), parts)
 
 
 def parts_of(texts: Iterable[str]) -> Iterator[list[Part]]:

@@ -96,6 +96,30 @@ _FORMS = (
         ),
         certain=True,
     ),
+    _Form(
+        ("pin für", "code für", "pin for", "code for", "pin to", "code to", "kombination", "combination"),
+        re.compile(
+            r"(?i)\b(?:pin|code)[ ](?:für|for|to)[ ](?:(?:die|das|den|der|unsere?n?|the|our|my)[ ])?(?:[^\W\d_]{1,16}[ -]?)?(?:tür|tor|alarm|safe|tresor|garage|schließfach|spind|schlüsselbox|lockbox|door|gate|alarm|locker)[^\W\d_]{0,10}[ ]?(?::|=|ist|lautet|is)[ ](?P<pin>#?\d{4,8}#?)(?![\w-]|[.,]\d)"
+            r"|\b(?:safe|tresor|locker|spind|schloss|lock)(?:['’]?s)?[ -]?(?:zahlen)?(?:combination|kombination)[ ]?(?::|=|ist|lautet|is)[ ](?P<dial>\d{1,2}(?:[ -]\d{1,2}){2,3}|\d{4,8})(?![\w-]|[.,]\d)"
+            r"|\b(?:zahlen)?(?:combination|kombination)[ ](?:to|for|of|für|zum|vom|des)[ ](?:(?:die|das|den|der|the|our|my)[ ])?(?:safe|tresor|locker|spind|schloss|lock)(?:e?s)?[ ]?(?::|=|ist|lautet|is)[ ](?P<turns>\d{1,2}(?:[ -]\d{1,2}){2,3}|\d{4,8})(?![\w-]|[.,]\d)"
+        ),
+        certain=True,
+    ),
+    # a code that is sent once
+    _Form(
+        ("code", "tan ", "tan:"),
+        re.compile(
+            r"(?i)\b(?:one[- ]time|verification|security|login|log-in|sign-in|access|einmal|bestätigungs|sicherheits|verifizierungs|anmelde)[ -]?(?:pass)?codes?[ ]?(?::|ist|lautet|is)[ ](?P<code>\d{4,8})(?![\w-]|[.,]\d)"
+            r"|\b(?:m-?|sms-?|push-?)?TAN[ ]?(?::|ist|lautet|is)[ ](?P<tan>\d{6})(?![\w-]|[.,]\d)"
+        ),
+        certain=True,
+    ),
+    # several words in quotes
+    _Form(
+        ("passphrase",),
+        re.compile(r"(?i)\bpassphrase[ ]?(?::|is|ist|lautet)[ ]?[\"'„“«](?P<value>[^\"'“”«»\n]{6,64})[\"'“”»]"),
+        certain=True,
+    ),
     # a network and its password
     _Form(
         ("wifi", "wi-fi", "wlan"),
@@ -120,7 +144,7 @@ _FORMS = (
     _Form(
         ("zugang", "login", "credentials", "anmeldung"),
         re.compile(
-            r"(?i)\b(?:zugangsdaten|logins?|credentials|zugang|anmeldung)[ ]?[:=][ ]?[\w.@+-]{2,60}[ ]?/[ ]?(?P<value>[^\s\"'`<>,;/]{6,64})"
+            r"(?i)\b(?:zugangsdaten|logins?|credentials|zugang|anmeldung)(?:[ ]?[:=]|[ ](?:ist|lautet|sind|is|are)(?=[ ]))[ ]?[\w.@+-]{2,60}[ ]?/[ ]?(?P<value>[^\s\"'`<>,;/]{6,64})"
         ),
     ),
     _Form(("mysql",), re.compile(r"\bmysql(?:dump|admin)?\b[^\n]{0,80}?[ ]-p[\"']?(?P<value>[^\s\"']{6,64})")),

@@ -107,4 +107,12 @@ NEGATIVE = (
     "The Board of Directors met in {place}.",
     "Click Here To Win A Free Phone",
     "Chapter Four: The Long Way Home",
+    "Customer: see above\nDriver: to be named\nRenter: as before",
+    "Customer number: 4711\nOrder date: May 3\nBank: {firm}",
+    "German passport, valid until May 2031",
+    "French and Italian speakers are welcome, English is spoken here.",
+    "Authorization: Bearer token, see the Wiki",
+    "Birth date: unknown\nNationality: German\nCity: {place}",
+    "Card type: Amex, expires in May",
+    "Health insurance: {firm}",
 )

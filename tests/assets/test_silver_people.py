@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from assets.silver.pii import names_de, names_en
@@ -78,10 +79,15 @@ def test_what_spacy_says_of_each_word() -> None:
     assert said[2][-3:] == "PIO"
 
 
-def test_what_another_recognizer_says_weighs() -> None:
-    words = ("We", "use", "Xqorv", "for", "this", ".")
-    said_person, said_firm = names_en.model().labels([words, words], ["OOPOOO", "OOGOOO"])
-    assert (said_person[2], said_firm[2]) == ("B", "G")
+def test_what_another_recognizer_says_weighs_at_and_beside_a_word() -> None:
+    person, further, outside = (np.eye(len(names_de.LABELS), dtype=np.float32)[names_de.LABELS.index(x)] for x in "BIO")
+    model = names_de.Model(
+        {"zP": 3 * person, "yPI": 3 * further, "xG^": 3 * person, "kx": outside},
+        np.zeros((len(names_de.LABELS),) * 2, np.float32),
+    )
+    words = ("one", "two", "three")
+    assert model.labels([words, words, words], ["PIO", "OOO", "OOG"]) == [list("BIO"), list("OOO"), list("OOB")]
+    assert model.labels([words]) == [list("OOO")]
 
 
 def test_words_of_a_long_line_are_looked_for_where_their_stretch_begins() -> None:

@@ -489,9 +489,17 @@ def _known_names(text: str, found: Sequence[Range]) -> dict[str, str]:
     names: dict[str, set[str]] = {}
     for start, end in found:
         words = text[start:end].split()
-        if len(words) > 1 and len(words[-1]) >= _SHORTEST_SAID and words[-1][0].isupper():
+        if len(words) > 1 and len(words[-1]) >= _SHORTEST_SAID and words[-1][0].isupper() and _is_surely(words):
             names.setdefault(words[-1], set()).add(" ".join(words))
     return {last: next(iter(full)) for last, full in names.items() if len(full) == 1}
+
+
+def _is_surely(words: Sequence[str]) -> bool:
+    """Whether a list knows a word of a name, and the last one is no brand: `Biweekly Meetup` is not looked for again."""
+    lists, last = lexicon(), words[-1].lower()
+    return last not in _NO_SINGLE and (
+        is_name(last, lists.surnames) or any(is_name(word.lower(), lists.first_names) for word in words)
+    )
 
 
 def _said_again(text: str, known: dict[str, str], found: Sequence[Range]) -> Iterator[Range]:

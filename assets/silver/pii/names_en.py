@@ -96,7 +96,10 @@ def ranges(text: str) -> list[Range]:
     stretches = [
         (stretch, _said_of(text, stretch, parts))
         for stretch in names_de.stretches(text)
-        if any(word[0].isupper() and _candidate(word) != NONE for word in stretch.words)
+        if any(
+            word[0].isupper() and _candidate(word) >= (WEAK if len(stretch.words) > 1 else SURE)
+            for word in stretch.words
+        )
     ]
     people = _judged([(stretch.words, said) for stretch, said in stretches])
     named: list[Range] = []

@@ -345,6 +345,8 @@ def _trimmed(text: str, start: int, end: int) -> Range | None:
     elif written.endswith(".") and not re.search(rf"(?:^|[ .]){_UPPER}\.\Z", written):
         end -= 1
     written = text[start:end]
+    if "_" in written and text[max(0, start - 1) : start] not in ("@", "#"):
+        return None  # `og_image`; a file's name is read again without its lines
     if not any(c.isalpha() for c in written) or TITLES.fullmatch(f"{written} "):
         return None
     if written.lower() in _NO_NAMES or (written.isupper() and len(written) < 3 and "." not in written):
@@ -465,6 +467,15 @@ def _begins_a_sentence(text: str, end: int, lower: str) -> bool:
     if lower.endswith("t") and _SMALL_BEHIND.match(text, end):
         stem = lower[:-2] if lower.endswith("et") else lower[:-1]
         if f"{stem}en" in lists.small or f"{stem}en" in lists.nouns:
+            return True
+    if lower.endswith("e") and _SMALL_BEHIND.match(text, end):  # `Ignoriere alle`, `Vergesse bitte`
+        infinitive = f"{lower}n"
+        if (
+            lower.endswith("iere")
+            or infinitive in lists.small
+            or infinitive in lists.nouns
+            or infinitive in lists.groups
+        ):
             return True
     noun = _NOUN_BEHIND.match(text, end)
     return (

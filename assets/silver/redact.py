@@ -37,7 +37,7 @@ from assets.silver.pii.url_credential import UrlsWithCredentials
 from assets.silver.screening import Finding
 from retrieval.errors import ConfigurationError
 
-REDACTOR = "recognizers/16"
+REDACTOR = "recognizers/17"
 
 NUMBERED: tuple[Recognizer, ...] = (
     EmailAddresses(),

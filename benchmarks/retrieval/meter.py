@@ -61,6 +61,11 @@ class Figures:
         )
 
 
+def joined(parts: Sequence[Figures]) -> Figures:
+    """Figures of several measurements as one."""
+    return Figures(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("client", "server", "wall")))
+
+
 def p(values: Any, percent: float) -> float:
     """A percentile."""
     return float(np.percentile(values, percent))

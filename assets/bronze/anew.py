@@ -88,7 +88,10 @@ def begin_anew(stores: Stores, masters: Collection[str], *, dry_run: bool = Fals
     done.keys = len(doomed)
     files = {item.path: item for item in scan(stores.inbox)}
     _lists(stores, vault, doomed, files, done, dry_run=dry_run)
-    numbers = {id_: max(row["number"] for row in held if row["document_id"] == id_) + 1 for id_, _ in doomed}
+    highest: dict[str, int] = {}
+    for row in held:
+        highest[row["document_id"]] = max(highest.get(row["document_id"], 0), row["number"])
+    numbers = {id_: highest[id_] + 1 for id_, _ in doomed}
     newest = _newest(stores)
     for place in sorted(stores.lake.partitions(SOURCE_FILES)):
         _bytes(stores, vault, place, doomed, numbers, newest, files, done, dry_run=dry_run)

@@ -17,8 +17,8 @@ from assets.errors import InboxUnavailableError
 from retrieval.errors import ConfigurationError
 
 REJECTED_FOLDER, NOTED_FOLDER = NOTE_FOLDERS = "_rejected", "_noted"
-"""Folders of notes for editors: why a file was refused, and what there is to say of one that was not."""
-"""Folder in which people find why their files were rejected; never content itself."""
+"""Folders of notes for editors: why a file was refused, and what there is to say of one that was not. Never
+content themselves."""
 
 DEFAULT_SOURCE = "document"
 """Partition of what lies in no source folder."""

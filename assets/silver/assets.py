@@ -11,7 +11,7 @@ from assets.governance.datasheet import CONTENT_OWNERS, OWNERS, table_sheet
 from assets.partitions import PARTITIONS, RefineConfig, partitions_of, rebuilds
 from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.silver.noted import update_notices
-from assets.silver.notices import Notices, newest_refusals
+from assets.silver.notices import Notices, newest_events, newest_refusals
 from assets.silver.refine import refine_partition
 from assets.stores import Stores
 from retrieval.errors import ConfigurationError
@@ -93,9 +93,11 @@ def silver(
 
 def _update_notices(context: dg.AssetExecutionContext, stores: Stores) -> tuple[dict[str, int], Notices]:
     """Bring the notes in the inbox up to date; how many files are refused now, by reason, and what became of them."""
-    counts = Counter(row["reason"] for row in newest_refusals(stores))
+    newest = newest_events(stores)
+    refusals = newest_refusals(stores, newest)
+    counts = Counter(row["reason"] for row in refusals)
     try:
-        notices = update_notices(stores)
+        notices = update_notices(stores, newest, refusals)
     except (ConfigurationError, InboxUnavailableError) as error:
         # the lake is made anew without its inbox, too
         context.log.warning(f"Notes in the inbox are left as they are: {error}")

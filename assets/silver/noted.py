@@ -17,9 +17,8 @@ import pyarrow.compute as pc
 
 from assets.bronze.files import shown
 from assets.bronze.scan import NOTED_FOLDER, REJECTED_FOLDER, Found, inbox_root, scan
-from assets.ledger import Ledger
 from assets.silver.contract import DOCUMENTS
-from assets.silver.notices import MARK, Notices, note_name, refusal_notes, sync_notices
+from assets.silver.notices import MARK, Events, Notices, note_name, refusal_notes, sync_notices
 from assets.stores import Stores
 
 OVERVIEW = "overview.txt"
@@ -58,10 +57,14 @@ class Noted:
     replaced: Counter[str] = field(default_factory=Counter)
 
 
-def update_notices(stores: Stores) -> Notices:
+def update_notices(stores: Stores, newest: Events, refusals: Sequence[dict[str, Any]]) -> Notices:
     """Make the notes in the inbox, of refused files and of others, those of the files as they are now.
 
     A folder that may not be written is named in `failed`; that is never an error.
+
+    Args:
+        newest: of `newest_events`.
+        refusals: of `newest_refusals`.
 
     Raises:
         ConfigurationError: there is no inbox.
@@ -70,8 +73,8 @@ def update_notices(stores: Stores) -> Notices:
     files = list(scan(stores.inbox))
     root = inbox_root(stores.inbox)
     done = (
-        sync_notices(root, refusal_notes(stores, files), REJECTED_FOLDER),
-        sync_notices(root, noted_notes(stores, files), NOTED_FOLDER),
+        sync_notices(root, refusal_notes(refusals, files), REJECTED_FOLDER),
+        sync_notices(root, noted_notes(stores, newest, files), NOTED_FOLDER),
     )
     return Notices(
         sum(one.written for one in done),
@@ -81,13 +84,14 @@ def update_notices(stores: Stores) -> Notices:
     )
 
 
-def noted_notes(stores: Stores, files: Sequence[Found]) -> dict[str, dict[str, str]]:
+def noted_notes(stores: Stores, newest: Events, files: Sequence[Found]) -> dict[str, dict[str, str]]:
     """The notes that there should be in `_noted` folders, by folder and name.
 
     Args:
+        newest: of `newest_events`.
         files: what is in the inbox.
     """
-    known = _known(stores)
+    known = _known(stores, newest)
     wanted: dict[str, dict[str, str]] = {}
     replaced: dict[str, list[tuple[str, Counter[str]]]] = {}
     for found in files:
@@ -167,12 +171,10 @@ def _where(places: Sequence[tuple[str, int]], german: bool) -> str:
     return ", ".join(words[kind][0 if german else 1].format(number) for kind, number in first)
 
 
-def _known(stores: Stores) -> dict[str, Noted]:
+def _known(stores: Stores, newest: Events) -> dict[str, Noted]:
     """What is known of the newest state of each file, by path."""
-    newest = Ledger.read(stores.lake, stores.versions).newest
-    events = set(zip(newest.index, newest.event, strict=True))
     columns = ["document_id", "file_id", "event", "path", "language", "pii", "findings"]
-    rows = [row for row in stores.lake.read(DOCUMENTS, columns).to_pylist() if (row["file_id"], row["event"]) in events]
+    rows = [row for row in stores.lake.read(DOCUMENTS, columns).to_pylist() if (row["file_id"], row["event"]) in newest]
     flagged = [row["document_id"] for row in rows if row["findings"]]
     blocks = _blocks(stores, flagged) if flagged else {}
     known: dict[str, Noted] = {}

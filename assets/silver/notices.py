@@ -12,17 +12,19 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from assets.bronze.files import is_readable_name, shown
 from assets.bronze.scan import NOTE_FOLDERS, REJECTED_FOLDER, Found
-from assets.ledger import Ledger
 from assets.silver.contract import QUARANTINE
 from assets.silver.refusal_german import detail_in_german
 from assets.stores import Stores
+
+Events = Set[tuple[str, int]]
+"""States of files: id and number of the event."""
 
 ENDING = ".txt"
 MARK = "avatar-knowledge"
@@ -56,14 +58,15 @@ class Notices:
     failed: tuple[str, ...] = ()
 
 
-def refusal_notes(stores: Stores, files: Sequence[Found]) -> dict[str, dict[str, str]]:
+def refusal_notes(refusals: Sequence[dict[str, Any]], files: Sequence[Found]) -> dict[str, dict[str, str]]:
     """The notes that there should be in `_rejected` folders, by folder and name.
 
     Args:
+        refusals: of `newest_refusals`.
         files: what is in the inbox.
     """
     refused: dict[str, list[dict[str, Any]]] = {}
-    for row in newest_refusals(stores):
+    for row in refusals:
         refused.setdefault(row["path"], []).append(row)
     wanted: dict[str, dict[str, str]] = {}
     for found in files:
@@ -74,16 +77,17 @@ def refusal_notes(stores: Stores, files: Sequence[Found]) -> dict[str, dict[str,
     return wanted
 
 
-def newest_refusals(stores: Stores) -> list[dict[str, Any]]:
-    """Rows of quarantine that say what holds now: those of the newest state of files that are in the inbox.
+def newest_events(stores: Stores) -> Events:
+    """The newest state of each file that is in the inbox."""
+    newest = stores.ledger().newest
+    return set(zip(newest.index, newest.event, strict=True))
 
-    Ordered by path and part.
-    """
-    newest = Ledger.read(stores.lake, stores.versions).newest
-    events = set(zip(newest.index, newest.event, strict=True))
+
+def newest_refusals(stores: Stores, newest: Events) -> list[dict[str, Any]]:
+    """Rows of quarantine that say what holds now: those of the newest states. Ordered by path and part."""
     columns = ["file_id", "event", "path", "part", "reason", "sentence_de", "sentence_en", "detail", "first_seen"]
     rows = stores.lake.read(QUARANTINE, columns).to_pylist()
-    now = [row for row in rows if (row["file_id"], row["event"]) in events]
+    now = [row for row in rows if (row["file_id"], row["event"]) in newest]
     return sorted(now, key=lambda row: (row["path"], row["part"] or ""))
 
 

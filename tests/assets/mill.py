@@ -19,7 +19,9 @@ from assets.index.publish import publish
 from assets.index.releases import promote
 from assets.lake import Lake
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.silver.refine import refine_partition
+from assets.silver.noted import update_notices
+from assets.silver.notices import Notices, newest_events, newest_refusals
+from assets.silver.refine import Refined, refine_partition
 from assets.stores import Stores
 from retrieval.settings import Settings
 from tests.support import Databases, Index
@@ -82,9 +84,7 @@ class Mill:
         for source in SOURCES:
             ingest_source(stores, source)
         for date, source in sorted(stores.lake.partitions(SOURCE_FILES)):
-            refined = refine_partition(stores, date, source)
-            stores.lake.replace(DOCUMENTS, date, source, refined.documents)
-            stores.lake.replace(QUARANTINE, date, source, refined.quarantine)
+            make_silver(stores, date, source)
             stores.lake.replace(CHUNKS, date, source, chunk_partition(stores, date, source)[0])
             stores.lake.replace(EMBEDDINGS, date, source, embed_texts(stores, date, source)[0])
         ledger = stores.ledger()
@@ -108,6 +108,28 @@ class Mill:
         """The same home and inbox elsewhere, with another database."""
         shutil.copytree(self.root, root, symlinks=True)
         return Mill(root, self.models, owner_dsn, self.now)
+
+
+def make_silver(stores: Stores, date: str, source: str) -> Refined:
+    """Silver of one partition, put into the lake."""
+    refined = refine_partition(stores, date, source)
+    stores.lake.replace(DOCUMENTS, date, source, refined.documents)
+    stores.lake.replace(QUARANTINE, date, source, refined.quarantine)
+    return refined
+
+
+def settle(stores: Stores) -> tuple[Refined, Notices]:
+    """Take in the documents that are there, make silver of them, and bring the notes in the inbox up to date."""
+    ingest_source(stores, "document")
+    refined = make_silver(stores, stores.today, "document")
+    newest = newest_events(stores)
+    return refined, update_notices(stores, newest, newest_refusals(stores, newest))
+
+
+def new_mill(folder: Path, models: Path, databases: Databases) -> tuple[Mill, str]:
+    """A home with a database of its own, and the database's name."""
+    name = databases._create(Databases.TEMPLATE)
+    return Mill(folder / "a", models, databases.server.dsn("knowledge_owner", name)), name
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from assets.silver.contract import DOCUMENTS, QUARANTINE
 from assets.stores import Stores
 from retrieval.embedding import Encoder
 from retrieval.errors import ConfigurationError
-from tests.assets.mill import Mill, copies
+from tests.assets.mill import Mill, new_mill
 from tests.support import Databases, Index
 
 MADE = (DOCUMENTS, QUARANTINE, CHUNKS, EMBEDDINGS)
@@ -38,8 +38,7 @@ def baseline(
 ) -> tuple[Mill, str]:
     """Files of every kind, whose master key is gone: changed twice, unchanged, left, refused, erased."""
     assert encoder.fingerprint.id
-    name = databases._create(Databases.TEMPLATE)
-    mill = Mill(tmp_path_factory.mktemp("anew") / "a", models_dir, databases.server.dsn("knowledge_owner", name))
+    mill, name = new_mill(tmp_path_factory.mktemp("anew"), models_dir, databases)
     mill.put("blog/zwei.md", TEXT.format("Pumpe"))
     mill.put("blog/eins.md", TEXT.format("Anlage") + f"\nEs grüßt Herr {PERSON}.\n")
     mill.put("blog/spaeter.md", TEXT.format("Heizung"))
@@ -58,14 +57,6 @@ def baseline(
     mill.put("blog/spaeter.md", TEXT.format("Heizung") + "\nGeändert, als der Schlüssel schon fehlte.\n")
     (mill.home / "keys" / "bronze.keys").unlink()
     return mill, name
-
-
-@pytest.fixture
-def make(
-    baseline: tuple[Mill, str], databases: Databases, tmp_path: Path
-) -> Iterator[Callable[[], tuple[Mill, Index]]]:
-    with copies(*baseline, databases, tmp_path) as copy:
-        yield copy
 
 
 def tables(stores: Stores) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from assets.silver.contract import DOCUMENTS, QUARANTINE
 from retrieval.embedding import Encoder
 from retrieval.errors import InvalidRequestError
 from retrieval.standby import Snapshot
-from tests.assets.mill import NOW, Mill, copies
+from tests.assets.mill import NOW, Mill, new_mill
 from tests.support import Databases, Index
 
 MARK = "Zitronenfalter"
@@ -60,8 +60,7 @@ def baseline(
 ) -> tuple[Mill, str]:
     """Three releases of a small inbox, and the name of their database."""
     assert encoder.fingerprint.id
-    name = databases._create(Databases.TEMPLATE)
-    mill = Mill(tmp_path_factory.mktemp("erasure") / "a", models_dir, databases.server.dsn("knowledge_owner", name))
+    mill, name = new_mill(tmp_path_factory.mktemp("erasure"), models_dir, databases)
     mill.put("document/akte.md", FIRST)
     mill.put("document/kopie/akte.md", FIRST)
     mill.put("blog/bleibt.md", OTHER)
@@ -75,15 +74,6 @@ def baseline(
     (mill.inbox / "document/akte.md").unlink()
     mill.run()
     return mill, name
-
-
-@pytest.fixture
-def make(
-    baseline: tuple[Mill, str], databases: Databases, tmp_path: Path
-) -> Iterator[Callable[[], tuple[Mill, Index]]]:
-    """Makes copies of the baseline, each with a database of its own."""
-    with copies(*baseline, databases, tmp_path) as copy:
-        yield copy
 
 
 def erase(mill: Mill, **target: str) -> Erased:

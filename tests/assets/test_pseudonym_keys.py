@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from assets.index.publish import differences, publish
 from assets.index.releases import purge
 from assets.keyring import KEY_BYTES
 from assets.pseudonyms import uses
-from assets.silver.contract import DOCUMENTS, QUARANTINE
+from assets.silver.contract import DOCUMENTS
 from assets.silver.document import Document
 from assets.silver.pii.keys import PseudonymKeys, key_of, stamped
 from assets.silver.pii.span import PSEUDONYM, neutral
@@ -28,7 +28,7 @@ from assets.silver.redact import redact
 from assets.silver.refine import refine_partition
 from retrieval.embedding import Encoder
 from retrieval.errors import ConfigurationError, PermanentError
-from tests.assets.mill import Mill, copies
+from tests.assets.mill import Mill, make_silver, new_mill
 from tests.support import Databases, Index
 
 MAIL = "quirin.feuerfalter@example.org"
@@ -135,22 +135,12 @@ def baseline(
 ) -> tuple[Mill, str]:
     """One release of a person who is named in two sources, and of a text that names nobody."""
     assert encoder.fingerprint.id
-    name = databases._create(Databases.TEMPLATE)
-    mill = Mill(tmp_path_factory.mktemp("rotation") / "a", models_dir, databases.server.dsn("knowledge_owner", name))
+    mill, name = new_mill(tmp_path_factory.mktemp("rotation"), models_dir, databases)
     mill.put("blog/leute.md", f"# Leute\n\nZu erreichen unter {MAIL}, wenn es brennt.\n")
     mill.put("document/akte.md", f"# Akte\n\nEin Brief ging an {MAIL} und kam nicht an.\n")
     mill.put("document/technik/heizung.md", "# Heizung\n\nDie Wärmepumpe läuft auch im Winter leise.\n")
     mill.run()
     return mill, name
-
-
-@pytest.fixture
-def make(
-    baseline: tuple[Mill, str], databases: Databases, tmp_path: Path
-) -> Iterator[Callable[[], tuple[Mill, Index]]]:
-    """Makes copies of the baseline, each with a database of its own."""
-    with copies(*baseline, databases, tmp_path) as copy:
-        yield copy
 
 
 def rotate(mill: Mill) -> str:
@@ -183,9 +173,7 @@ def test_a_rotation_gives_new_pseudonyms_and_never_two_in_one_release(make: Call
 
     # one of two sources is redacted anew, as a run of its own would do it
     ((date, source),) = [place for place in stores.lake.partitions(SOURCE_FILES) if place[1] == "blog"]
-    refined = refine_partition(stores, date, source)
-    stores.lake.replace(DOCUMENTS, date, source, refined.documents)
-    stores.lake.replace(QUARANTINE, date, source, refined.quarantine)
+    make_silver(stores, date, source)
     assert publish_only(mill) == (1, False, 1)
     assert told(index, 1) == {mail_in(mill, old)}
 

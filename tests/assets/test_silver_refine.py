@@ -10,14 +10,11 @@ import pytest
 
 from assets.bronze.contract import SOURCE_FILES
 from assets.bronze.files import part_id
-from assets.bronze.ingest import ingest_source
 from assets.ledger import PARSED
 from assets.silver.contract import DOCUMENTS, QUARANTINE
-from assets.silver.noted import update_notices
-from assets.silver.refine import refine_partition
 from assets.stores import Stores
 from checks.referential import every_file_accounted
-from tests.assets.mill import POLICY, Mill
+from tests.assets.mill import POLICY, Mill, settle
 
 PATH = "document/mail.eml"
 
@@ -32,12 +29,7 @@ def stores(tmp_path: Path, models_dir: Path) -> Iterator[Stores]:
 
 
 def refine(stores: Stores) -> int:
-    ingest_source(stores, "document")
-    refined = refine_partition(stores, stores.today, "document")
-    stores.lake.replace(DOCUMENTS, stores.today, "document", refined.documents)
-    stores.lake.replace(QUARANTINE, stores.today, "document", refined.quarantine)
-    update_notices(stores)
-    return refined.processed
+    return settle(stores)[0].processed
 
 
 def drop(stores: Stores, *attachments: tuple[str, bytes]) -> None:

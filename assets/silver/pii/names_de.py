@@ -446,7 +446,7 @@ _read: dict[tuple[str, ...], tuple[tuple[int, int], ...]] = {}
 
 def ranges(text: str) -> list[Range]:
     """Where people are named, in order: character ranges, mostly without titles."""
-    found = [stretch for stretch in stretches(text) if may_hold_a_name(stretch.words)]
+    found = [stretch for stretch in stretches(text) if _may_hold_a_name(stretch.words)]
     if len(_read) > REMEMBERED:
         _read.clear()
     new = [words for words in dict.fromkeys(stretch.words for stretch in found) if words not in _read]
@@ -460,7 +460,7 @@ def ranges(text: str) -> list[Range]:
     return named
 
 
-def may_hold_a_name(words: Iterable[str]) -> bool:
+def _may_hold_a_name(words: Iterable[str]) -> bool:
     return any(word[0].isupper() for word in words)
 
 
